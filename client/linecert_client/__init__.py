@@ -1,0 +1,1 @@
+"""linecert's thin client."""

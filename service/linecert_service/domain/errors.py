@@ -1,0 +1,75 @@
+"""The errors of the service.
+
+    LinecertError
+    +-- ConfigurationError     the service refuses to start, or a command to run; the message says what to do
+    +-- Refused                a call is refused, for a reason of the contract
+        +-- SignerUnavailable  the CA key cannot sign now
+        +-- StoreUnavailable   the audit store cannot record now
+
+A `Refused` travels from the rule that found it to `rpc.errors`, which turns it into a status: the status and the
+action follow from the reason, by the contract's `refusal` options. Its message goes to the caller, so it holds constant
+text and values that were validated, never what a caller sent unchecked. What only operators may read is chained as
+`__cause__` and logged.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from linecert.v1 import error_reason_pb2 as reasons
+from linecert.v1.error_reason_pb2 import ErrorReason
+
+RETRY_AFTER_SECONDS: Final = 1.0
+"""What a caller is told to wait when the service cannot know better."""
+
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+class LinecertError(Exception):
+    """Root of what this service raises on purpose."""
+
+
+class ConfigurationError(LinecertError):
+    """Something in the installation is wrong; the message names the file or setting and says what to do."""
+
+
+class Refused(LinecertError):
+    """A call is refused.
+
+    Attributes:
+        reason: which rule, as in error_reason.proto.
+        message: for the caller: what was wrong and what to do next.
+        field: the request's field, such as `csr` or `attributes`; None where no field is to blame.
+        retry_after: seconds after which to send again; None where that would not help.
+        metadata: what google.rpc.ErrorInfo carries beside `action`.
+    """
+
+    def __init__(
+        self,
+        reason: ErrorReason,
+        message: str,
+        *,
+        field: str | None = None,
+        retry_after: float | None = None,
+        metadata: Mapping[str, str] = _NOTHING,
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.field = field
+        self.retry_after = retry_after
+        self.metadata = metadata
+
+
+class SignerUnavailable(Refused):
+    """The CA key cannot sign now, or what it signed does not verify."""
+
+    def __init__(self, message: str, *, retry_after: float = RETRY_AFTER_SECONDS) -> None:
+        super().__init__(reasons.ERROR_REASON_SIGNER_UNAVAILABLE, message, retry_after=retry_after)
+
+
+class StoreUnavailable(Refused):
+    """The audit store cannot record or read now; nothing was answered that is not recorded."""
+
+    def __init__(self, message: str, *, retry_after: float = RETRY_AFTER_SECONDS) -> None:
+        super().__init__(reasons.ERROR_REASON_AUDIT_STORE_UNAVAILABLE, message, retry_after=retry_after)

@@ -1,0 +1,42 @@
+"""`linecert-server`: one module a group of commands.
+
+Exit status: 0, 1 when something is wrong with the installation or the machine (one sentence on stderr), 2 for usage.
+"""
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from linecert_service.cli import check, init, serve, server_certificate, station
+from linecert_service.domain.errors import LinecertError
+
+app = typer.Typer(
+    name="linecert-server",
+    help="The certificate service for manufacturing lines: set it up, check it, run it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(init.init)
+app.command()(check.check)
+app.command()(serve.serve)
+app.add_typer(station.app)
+app.add_typer(server_certificate.app)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and exit with its status."""
+    try:
+        app(args=arguments)
+    except (LinecertError, OSError) as error:
+        print(f"error: {_sentence(error)}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _sentence(error: Exception) -> str:
+    """One sentence on what went wrong; the operating system's errors name the file, not Python's number."""
+    if isinstance(error, OSError) and error.strerror:
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror.lower()}"
+    return str(error)

@@ -1,0 +1,51 @@
+"""`linecert-server check`."""
+
+import json
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from linecert_service import config
+from linecert_service.cli import options
+from linecert_service.installation import chains, report, trust
+from linecert_service.installation.report import Finding
+from linecert_service.policy.stations import Stations
+
+
+def check(config_file: options.Config = options.CONFIG_DEFAULT, *, as_json: options.Json = False) -> None:
+    """Check settings, keys, chains and stations as `serve` does before it starts, and show what they are.
+
+    Exit status 0: the server would start; 1: it would not, and the sentence on stderr says why and what to do.
+
+    Example: linecert-server check --config /etc/linecert/linecert.toml
+    """
+    settings = config.load(config_file)
+    trusted = trust.check(settings, options.now().timestamp())
+    stations = Stations.load(settings.stations, station_cas=trusted.station_cas, profiles=settings.profiles)
+    found = tuple(report.findings(settings, trusted, stations))
+    if as_json:
+        print(_as_json(found, trusted.warnings))
+    else:
+        _show(found, trusted.warnings)
+
+
+def _as_json(found: Iterable[Finding], warnings: Sequence[str]) -> str:
+    rows = [{"checked": one.subject, "detail": one.detail, "valid_until": _end(one) or None} for one in found]
+    return json.dumps({"checked": rows, "warnings": list(warnings)}, indent=2)
+
+
+def _show(found: Iterable[Finding], warnings: Iterable[str]) -> None:
+    console = Console()
+    table = Table("checked", "what it is", "valid until")
+    for one in found:
+        table.add_row(escape(one.subject), escape(one.detail), _end(one))
+    console.print(table)
+    for warning in warnings:
+        console.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True)
+    console.print("The server can start.")
+
+
+def _end(finding: Finding) -> str:
+    return chains.utc(finding.ends) if finding.ends else ""

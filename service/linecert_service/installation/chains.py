@@ -1,0 +1,192 @@
+"""The chain above device certificates: is it one, and may its first certificate issue (RFC 5280, section 6)?"""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, TypeVar
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from linecert_service.config import Issuer
+from linecert_service.domain.errors import ConfigurationError
+from linecert_service.installation.passphrases import passphrase_of
+from linecert_service.signers import key_file
+
+CaPrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+Extension = TypeVar("Extension", bound=x509.ExtensionType)
+
+_RSA_SIZES: Final = range(2048, 4097)
+_RSA_EXPONENT: Final = 65_537
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerFiles:
+    """An issuer whose key and chain have passed every check.
+
+    Attributes:
+        name: as in `[issuers.NAME]`.
+        certificate: the issuer's own.
+        chain: the same, the intermediates above it, and the root last.
+        private_key: the key that signs device certificates.
+    """
+
+    name: str
+    certificate: x509.Certificate
+    chain: tuple[x509.Certificate, ...]
+    private_key: CaPrivateKey = field(repr=False)
+
+
+def load_issuer(name: str, issuer: Issuer, now: float) -> IssuerFiles:
+    """Read an issuer's chain and key and check that it may issue at `now`, in seconds since 1970.
+
+    Raises:
+        ConfigurationError: it may not; the message says why and what to do.
+    """
+    chain = read_certificates(issuer.chain, f"issuers.{name}.chain")
+    _check_links(chain, issuer.chain)
+    _check_cas(chain, issuer.chain, now)
+    _check_issuer(chain[0], issuer.chain)
+    private_key = key_file.load(issuer.key_file, passphrase_of(name, issuer))
+    if not isinstance(private_key, CaPrivateKey) or spki(private_key.public_key()) != spki(chain[0].public_key()):
+        raise ConfigurationError(
+            f"the key {issuer.key_file} does not belong to {subject(chain[0])}, the first certificate of "
+            f"{issuer.chain}: correct issuers.{name}.key or issuers.{name}.chain"
+        )
+    return IssuerFiles(name, chain[0], chain, private_key)
+
+
+def read_certificates(path: Path, setting: str) -> tuple[x509.Certificate, ...]:
+    """Read a PEM file of one certificate or more.
+
+    Raises:
+        ConfigurationError: it cannot be read or is not such a file; the message names the setting.
+    """
+    try:
+        return tuple(map(_decoded, x509.load_pem_x509_certificates(path.read_bytes())))
+    except OSError as error:
+        raise ConfigurationError(f"{setting}: {path} cannot be read ({error.strerror})") from error
+    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+        raise ConfigurationError(
+            f"{setting}: {path} does not hold PEM certificates that can be decoded: have the file made anew"
+        ) from error
+
+
+def check_dates(certificate: x509.Certificate, now: float, remedy: str) -> None:
+    """Check that a certificate is valid at `now`.
+
+    Raises:
+        ConfigurationError: it is not; the message ends with `remedy`.
+    """
+    if now > certificate.not_valid_after_utc.timestamp():
+        raise ConfigurationError(
+            f"the certificate {subject(certificate)} expired at {utc(certificate.not_valid_after_utc)}: {remedy}"
+        )
+    if now < certificate.not_valid_before_utc.timestamp():
+        raise ConfigurationError(
+            f"the certificate {subject(certificate)} is valid only from {utc(certificate.not_valid_before_utc)} on: "
+            f"set this machine's clock, or {remedy}"
+        )
+
+
+def check_ca(certificate: x509.Certificate, where: str) -> x509.BasicConstraints:
+    """Check that a certificate is a CA's, and return its basic constraints.
+
+    Raises:
+        ConfigurationError: it is not.
+    """
+    constraints = _extension(certificate, x509.BasicConstraints)
+    usage = _extension(certificate, x509.KeyUsage)
+    if constraints is None or not constraints.ca or usage is None or not usage.key_cert_sign:
+        raise ConfigurationError(
+            f"{subject(certificate)} in {where} is no CA certificate: it needs basicConstraints CA:TRUE and keyUsage "
+            "keyCertSign (RFC 5280, 4.2.1.3 and 4.2.1.9)"
+        )
+    return constraints
+
+
+def is_issued_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
+    """Whether `authority` is named as issuer and its key made the signature."""
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def spki(key: PublicKeyTypes) -> bytes:
+    """DER of a SubjectPublicKeyInfo."""
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def subject(certificate: x509.Certificate) -> str:
+    """The subject as messages write it."""
+    return f"'{certificate.subject.rfc4514_string()}'"
+
+
+def utc(moment: datetime) -> str:
+    """A moment as messages write it."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _decoded(certificate: x509.Certificate) -> x509.Certificate:
+    """The library decodes late: have it done where the error can still name the file."""
+    _ = certificate.subject, certificate.issuer, certificate.extensions, certificate.public_key()
+    return certificate
+
+
+def _check_links(chain: Sequence[x509.Certificate], path: Path) -> None:
+    for below, above in itertools.pairwise(chain):
+        if below == above or not is_issued_by(below, above):
+            raise ConfigurationError(
+                f"in {path}, {subject(below)} was not issued by {subject(above)}, which follows it: put the issuer "
+                "first, then each certificate's own issuer, the root last"
+            )
+    if not is_issued_by(chain[-1], chain[-1]):
+        raise ConfigurationError(
+            f"{path} ends in {subject(chain[-1])}, which is no root: add the certificates above it, up to the "
+            "self-signed one"
+        )
+
+
+def _check_cas(chain: Sequence[x509.Certificate], path: Path, now: float) -> None:
+    for position, certificate in enumerate(chain):
+        constraints = check_ca(certificate, str(path))
+        check_dates(certificate, now, f"put a chain that is valid now into {path}")
+        if constraints.path_length is not None and constraints.path_length < position:
+            raise ConfigurationError(
+                f"{subject(certificate)} in {path} allows {constraints.path_length} CAs below it and there are "
+                f"{position}: its owner must raise pathLenConstraint, or use an issuer higher up"
+            )
+
+
+def _check_issuer(certificate: x509.Certificate, path: Path) -> None:
+    match certificate.public_key():
+        case rsa.RSAPublicKey() as key:
+            allowed = key.key_size in _RSA_SIZES and key.public_numbers().e == _RSA_EXPONENT
+        case ec.EllipticCurvePublicKey(curve=ec.SECP256R1() | ec.SECP384R1()):
+            allowed = True
+        case _:
+            allowed = False
+    if not allowed:
+        raise ConfigurationError(
+            f"the key of {subject(certificate)} in {path} cannot issue: use RSA of 2048 to 4096 bits with exponent "
+            f"{_RSA_EXPONENT}, or EC P-256 or P-384"
+        )
+    if _extension(certificate, x509.SubjectKeyIdentifier) is None:
+        raise ConfigurationError(
+            f"{subject(certificate)} in {path} has no subjectKeyIdentifier, which device certificates must point to "
+            "(RFC 5280, 4.2.1.2): have it issued with one"
+        )
+
+
+def _extension(certificate: x509.Certificate, kind: type[Extension]) -> Extension | None:
+    try:
+        return certificate.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None

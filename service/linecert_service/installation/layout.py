@@ -1,0 +1,65 @@
+"""Where things stand in an installation that `init` made."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The files of the installation in `folder`."""
+
+    folder: Path
+
+    @property
+    def settings(self) -> Path:
+        """What `--config` names."""
+        return self.folder / "linecert.toml"
+
+    @property
+    def stations(self) -> Path:
+        """Who may call."""
+        return self.folder / "stations.toml"
+
+    @property
+    def pki(self) -> Path:
+        """What the server needs to run: certificates, and the keys of issuer, server and log."""
+        return self.folder / "pki"
+
+    @property
+    def offline(self) -> Path:
+        """The keys of root, station CA and server CA, to be taken away."""
+        return self.folder / "offline"
+
+    @property
+    def own_keys(self) -> Path:
+        """Hashes of the keys that were made here."""
+        return self.pki / "own-keys.txt"
+
+    @property
+    def server_ca(self) -> Path:
+        """What callers check the server's certificate against."""
+        return self.pki / "server-ca.pem"
+
+    @property
+    def root_key(self) -> Path:
+        """The key of the root of device certificates."""
+        return self.offline / "root.key.pem"
+
+    @property
+    def station_ca_key(self) -> Path:
+        """The key that signs callers' certificates."""
+        return self.offline / "station-ca.key.pem"
+
+    @property
+    def server_ca_key(self) -> Path:
+        """The key that signs server certificates."""
+        return self.offline / "server-ca.key.pem"
+
+    @property
+    def clients(self) -> Path:
+        """What callers are given, a folder each."""
+        return self.folder / "clients"
+
+    def client(self, name: str) -> Path:
+        """What the caller `name` is given."""
+        return self.clients / name

@@ -1,0 +1,60 @@
+"""What `check` found, line by line."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from linecert_service.config import Settings
+from linecert_service.installation.trust import Trust
+from linecert_service.policy.stations import Stations
+
+_CURVES: Final = {"secp256r1": "P-256", "secp384r1": "P-384"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was checked and is in order.
+
+    Attributes:
+        subject: what, as the settings name it.
+        detail: what it is.
+        ends: until when it is valid; None for what does not end.
+    """
+
+    subject: str
+    detail: str
+    ends: datetime | None = None
+
+
+def findings(settings: Settings, trust: Trust, stations: Stations) -> Iterator[Finding]:
+    """Everything that was checked, in the order of the settings file."""
+    yield Finding("settings", str(settings.path))
+    yield _certificate("server.tls_certificate", trust.server.certificate)
+    for authority in trust.station_cas.certificates:
+        yield _certificate("server.client_ca", authority)
+    for name, issuer in trust.issuers.items():
+        yield from (_certificate(f"issuers.{name}", certificate) for certificate in issuer.chain)
+    for name, profile in settings.profiles.items():
+        yield Finding(f"profiles.{name}", f"issuer {profile.issuer}, keys {', '.join(profile.key_types)}")
+    yield Finding("log", f"name {settings.log.name}, Ed25519 key {settings.log.key}")
+    yield Finding("stations", f"{len(stations.by_name)} callers in {settings.stations}")
+    yield Finding("refused keys", f"{len(trust.taken_keys)} of this installation's own")
+
+
+def _certificate(subject: str, certificate: x509.Certificate) -> Finding:
+    detail = f"{certificate.subject.rfc4514_string()}, {_key_type(certificate)}"
+    return Finding(subject, detail, certificate.not_valid_after_utc)
+
+
+def _key_type(certificate: x509.Certificate) -> str:
+    match certificate.public_key():
+        case rsa.RSAPublicKey(key_size=size):
+            return f"RSA-{size}"
+        case ec.EllipticCurvePublicKey(curve=curve):
+            return _CURVES.get(curve.name, curve.name)
+        case other:
+            return type(other).__name__

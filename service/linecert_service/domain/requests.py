@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from linecert.v1.issuance_pb2 import ReplacementReason
-
 
 @dataclass(frozen=True, slots=True)
 class SignRequest:
@@ -19,7 +17,7 @@ class SignRequest:
         lot: the lot within it.
         attributes: what the station wants traced.
         validity: in whole seconds.
-        replacement_reason: why the device gets another certificate.
+        replacement_reason: why the device gets another certificate: a name without prefix, such as `REWORK`.
         validate_only: run the checks and stop.
     """
 
@@ -31,7 +29,7 @@ class SignRequest:
     lot: str | None
     attributes: Mapping[str, str]
     validity: int | None
-    replacement_reason: ReplacementReason | None
+    replacement_reason: str | None
     validate_only: bool
 
 

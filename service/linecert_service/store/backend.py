@@ -1,0 +1,86 @@
+"""What the append and the queries need of a database: the port between the log's rules and a dialect of SQL."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple, Protocol
+
+from sqlalchemy import ColumnElement, Engine
+
+Row = tuple[Any, ...]
+
+
+class LookupKeys(NamedTuple):
+    """By what a burst of claims is looked up: each list may hold duplicates."""
+
+    devices: Sequence[str]
+    requests: Sequence[tuple[str, str]]
+    keys: Sequence[bytes]
+
+
+class Lookups(Protocol):
+    """Reads what decides on claims, all of it as of one moment. Raises the driver's errors."""
+
+    def stands(self, keys: LookupKeys) -> Sequence[Row]:
+        """The certificates that `keys` find: the columns of `certificates`, replaced_by, replaced_for."""
+
+    def orders(self, names: Sequence[str]) -> Sequence[Row]:
+        """The work orders of these names: the columns of `work_orders`."""
+
+    def expected(self, devices: Sequence[tuple[str, str]]) -> Sequence[Row]:
+        """Of these pairs of work order and registration key, the rows of `expected_devices`."""
+
+
+class Writer(Lookups, Protocol):
+    """The one connection that appends. Statements run between `begin` and `commit`; any error leaves nothing behind.
+
+    Every method raises the driver's errors.
+    """
+
+    def begin(self) -> Row:
+        """Start a transaction, take the lock on the log's head and return it: size, last_at, frontier, root."""
+
+    def insert(self, table: str, rows: Sequence[Row]) -> None:
+        """Add rows, with all columns of the table in their order."""
+
+    def count_for_order(self, name: str, issued: int, replacements: int) -> None:
+        """Add to the counts of a work order."""
+
+    def write_head(self, size: int, last_at: int, frontier: bytes, root: bytes) -> None:
+        """Replace the head."""
+
+    def commit(self) -> None:
+        """Make it durable: when this returns, it is on disk."""
+
+    def rollback(self) -> None:
+        """Forget it. Never raises."""
+
+    def close(self) -> None:
+        """Give the connection up. Never raises."""
+
+
+class Backend(Protocol):
+    """A database with the audit store in it."""
+
+    engine: Engine
+    """For everything but the append."""
+
+    def upgrade(self) -> None:
+        """Bring the schema to what this version wants."""
+
+    def writer(self) -> Writer:
+        """A new connection for appending."""
+
+    def reading(self) -> AbstractContextManager[Lookups]:
+        """A transaction that reads. Raises SQLAlchemy's errors."""
+
+    def contains(self, column: ColumnElement[str], text: str) -> ColumnElement[bool]:
+        """The condition that `text` stands somewhere in `column`."""
+
+    def is_transient(self, error: Exception) -> bool:
+        """Whether the same statement may succeed later: a lost connection, a full disk, a lock."""
+
+    def maintain(self) -> None:
+        """What is to be done every second or so, beside the appends. Raises SQLAlchemy's errors."""
+
+    def close(self) -> None:
+        """Give all connections up."""

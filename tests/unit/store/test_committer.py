@@ -1,0 +1,205 @@
+"""The committer: what it was given is recorded or refused, whatever the database does."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import func, select
+
+from linecert.transparency import NoteSigner, open_checkpoint
+from linecert_service.domain.clock import SystemClock
+from linecert_service.domain.errors import StoreUnavailable
+from linecert_service.domain.events import NewEvent
+from linecert_service.domain.ports import Outcome
+from linecert_service.domain.records import Recorded
+from linecert_service.domain.requests import SignedCertificate
+from linecert_service.store import committer as committer_module
+from linecert_service.store.checkpoints import Checkpoints
+from linecert_service.store.committer import Committer
+from linecert_service.store.issuers import Issuers
+from linecert_service.store.schema import CERTIFICATES, CHECKPOINTS, EVENTS, LOG_HEAD
+from linecert_service.store.sqlite import SQLiteBackend, SQLiteWriter
+from support.claims import claim, signed
+
+PATIENCE = 5.0
+
+
+class Watch:
+    """Remembers what the committer tells."""
+
+    def __init__(self) -> None:
+        self.commits = 0
+        self.failures: list[tuple[str, bool]] = []
+        self.dropped = 0
+
+    def committed(self, seconds: float, size: int) -> None:
+        """Count."""
+        assert seconds >= 0
+        assert size >= 0
+        self.commits += 1
+
+    def failed(self, error: Exception, *, transient: bool) -> None:
+        """Remember."""
+        self.failures.append((str(error), transient))
+
+    def checkpoint_failed(self, error: Exception) -> None:
+        """It never should in these tests."""
+        raise AssertionError(error)
+
+    def ended(self, unrecorded: int) -> None:
+        """Remember."""
+        self.dropped += unrecorded
+
+
+class Bench:
+    """A committer that runs, with what a test looks at."""
+
+    def __init__(self, backend: SQLiteBackend, issuers: Issuers, folder: Path) -> None:
+        self.backend = backend
+        self.published = folder / "checkpoints.txt"
+        self.note_signer = NoteSigner("test/1", Ed25519PrivateKey.generate())
+        self.watch = Watch()
+        clock = SystemClock()
+        checkpoints = Checkpoints(backend.engine, self.note_signer, self.published, clock)
+        self.committer = Committer(backend, issuers, checkpoints, clock, self.watch)
+
+    async def record(self, *entries: SignedCertificate) -> Sequence[Outcome]:
+        """Submit, and wait for the outcomes."""
+        answer: asyncio.Future[Sequence[Outcome]] = asyncio.get_running_loop().create_future()
+        self.committer.submit(entries, answer.set_result)
+        return await answer
+
+    def count(self) -> int:
+        """Certificates on disk."""
+        with self.backend.engine.begin() as connection:
+            return connection.scalar(select(func.count()).select_from(CERTIFICATES)) or 0
+
+
+@pytest.fixture
+async def bench(backend: SQLiteBackend, issuers: Issuers, tmp_path: Path) -> AsyncIterator[Bench]:
+    """A committer that runs."""
+    bench = Bench(backend, issuers, tmp_path)
+    bench.committer.start()
+    yield bench
+    await bench.committer.close(PATIENCE)
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Makes the next COMMITs fail, before or after the database has made them."""
+    monkeypatch.setattr(committer_module, "RETRY_SECONDS", (0.001,))
+    commit = SQLiteWriter.commit
+
+    def fail(error: Exception, *, times: int, after: bool = False) -> None:
+        left = [times]
+
+        def commit_or_fail(writer: SQLiteWriter) -> None:
+            if left[0] == 0:
+                commit(writer)
+                return
+            left[0] -= 1
+            if after:
+                commit(writer)
+            raise error
+
+        monkeypatch.setattr(SQLiteWriter, "commit", commit_or_fail)
+
+    return fail
+
+
+async def test_answer_comes_after_the_commit(bench: Bench) -> None:
+    """When an outcome is delivered, another connection sees the row."""
+    (outcome,) = await bench.record(signed())
+    assert isinstance(outcome, Recorded)
+    assert bench.count() == 1
+
+
+async def test_submissions_share_a_transaction(bench: Bench) -> None:
+    """What is submitted together is committed together, and each submission gets its own outcomes."""
+    submissions = [bench.record(*(signed(claim(f"device-{n}-{m}")) for m in range(n))) for n in range(1, 6)]
+    outcomes = await asyncio.gather(*submissions)
+    assert [len(each) for each in outcomes] == [1, 2, 3, 4, 5]
+    assert bench.watch.commits < len(outcomes)
+    assert bench.count() == 15
+
+
+async def test_transient_failure_is_tried_again(bench: Bench, failing: Callable[..., None]) -> None:
+    """A disk that is full for a while delays the answer, and loses nothing."""
+    failing(sqlite3.OperationalError("database or disk is full"), times=3)
+    (outcome,) = await bench.record(signed())
+    assert isinstance(outcome, Recorded)
+    assert bench.watch.failures == [("database or disk is full", True)] * 3
+    assert bench.count() == 1
+
+
+async def test_lost_reply_to_a_commit_makes_no_second_certificate(bench: Bench, failing: Callable[..., None]) -> None:
+    """The row is found on the next attempt, and answered as issued, not as a replay."""
+    failing(sqlite3.OperationalError("connection lost"), times=1, after=True)
+    entry = signed()
+    (outcome,) = await bench.record(entry)
+    assert isinstance(outcome, Recorded)
+    assert not outcome.replayed
+    assert outcome.issued.record.serial == entry.serial
+    assert bench.count() == 1
+
+
+async def test_entry_that_the_database_refuses_takes_no_other_with_it(
+    bench: Bench, failing: Callable[..., None]
+) -> None:
+    """After a failure that will not pass, the entries are appended one by one."""
+    failing(sqlite3.IntegrityError("UNIQUE constraint failed"), times=2)
+    first, second = await bench.record(signed(claim("device-01")), signed(claim("device-02")))
+    assert isinstance(first, StoreUnavailable)
+    assert isinstance(second, Recorded)
+    assert bench.count() == 1
+
+
+async def test_end_waits_for_what_was_submitted(backend: SQLiteBackend, issuers: Issuers, tmp_path: Path) -> None:
+    """`close` records everything, and signs and publishes a last checkpoint over it."""
+    bench = Bench(backend, issuers, tmp_path)
+    bench.committer.start()
+    answers = [asyncio.ensure_future(bench.record(signed(claim(f"device-{n}")))) for n in range(50)]
+    await asyncio.sleep(0)
+    await bench.committer.close(PATIENCE)
+    await asyncio.gather(*answers)
+    note = bench.published.read_text().split("\n\n\n")[-1]
+    last = note[note.rindex("test/1\n50\n") :].removesuffix("\n")
+    assert open_checkpoint(last, [bench.note_signer.verifier_key]).size == 50
+
+
+async def test_end_gives_up_on_a_store_that_cannot_write(
+    backend: SQLiteBackend, issuers: Issuers, tmp_path: Path, failing: Callable[..., None]
+) -> None:
+    """After the patience the callers are told, and nothing is recorded: nobody has received what was signed."""
+    failing(sqlite3.OperationalError("disk I/O error"), times=10**9)
+    bench = Bench(backend, issuers, tmp_path)
+    bench.committer.start()
+    answer = asyncio.ensure_future(bench.record(signed()))
+    await asyncio.sleep(0)
+    await bench.committer.close(0.05)
+    (outcome,) = await answer
+    assert isinstance(outcome, StoreUnavailable)
+    assert bench.watch.dropped == 1
+    assert bench.count() == 0
+
+
+async def test_checkpoints_are_signed_while_the_log_grows(bench: Bench) -> None:
+    """The newest stored checkpoint is of the head that was read back, and the log's key verifies it."""
+    await bench.record(signed())
+    await bench.committer.close(PATIENCE)
+    with bench.backend.engine.begin() as connection:
+        note = connection.scalar(select(CHECKPOINTS.c.note).order_by(CHECKPOINTS.c.size.desc()).limit(1))
+        head = connection.execute(select(LOG_HEAD.c.size, LOG_HEAD.c.root)).one()
+    checkpoint = open_checkpoint(str(note), [bench.note_signer.verifier_key])
+    assert (checkpoint.origin, checkpoint.size, checkpoint.root) == ("test/1", head.size, head.root)
+
+
+async def test_events_need_no_answer(bench: Bench) -> None:
+    """An event is recorded beside the certificates."""
+    bench.committer.record(NewEvent("service_started"))
+    await bench.record(signed())
+    with bench.backend.engine.begin() as connection:
+        assert connection.scalar(select(EVENTS.c.kind)) == "service_started"

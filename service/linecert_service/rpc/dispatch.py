@@ -1,0 +1,166 @@
+"""What every call passes before its handler: identity, role, the request's form; and after it: status, metrics, log.
+
+The contract's descriptors say which methods there are and who may call them. A method that the contract gives no roles
+is refused to everybody. A method without a handler answers UNIMPLEMENTED.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import grpc
+import structlog
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.message_factory import GetMessageClass
+from google.rpc import code_pb2
+
+from linecert import contract
+from linecert.v1 import error_reason_pb2 as reasons
+from linecert.v1.options_pb2 import Role
+from linecert_service.domain.clock import Clock
+from linecert_service.domain.errors import Refused
+from linecert_service.issuance.planning import Caller
+from linecert_service.rpc.errors import rpc_status_of
+from linecert_service.rpc.identity import Callers, ServicerContext
+
+DEFAULT_DEADLINE_SECONDS: Final = 30.0
+"""For a call that comes without one."""
+
+_log = structlog.get_logger("linecert.rpc")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call that may go on.
+
+    Attributes:
+        caller: who calls.
+        deadline: on the clock's `monotonic`.
+    """
+
+    caller: Caller
+    deadline: float
+
+
+Handler = Callable[[Any, Call], Awaitable[Message]]
+"""Takes the request message, and returns the response or raises Refused."""
+
+
+class CallMeter(Protocol):
+    """Is told of calls."""
+
+    def call_began(self) -> None:
+        """A call came in."""
+
+    def call_answered(self, method: str, code: str, seconds: float) -> None:
+        """It ended with this status code, such as `OK`."""
+
+    def request_rejected(self, reason: str, line: str, station: str) -> None:
+        """It was refused; `line` and `station` are empty for an unknown caller."""
+
+
+class Dispatcher:
+    """Makes gRPC handlers of use cases.
+
+    Args:
+        callers: finds callers.
+        clock: the time.
+        meter: is told of calls.
+    """
+
+    def __init__(self, callers: Callers, clock: Clock, meter: CallMeter) -> None:
+        self._callers = callers
+        self._clock = clock
+        self._meter = meter
+
+    def service(self, service: ServiceDescriptor, handlers: Mapping[str, Handler]) -> grpc.GenericRpcHandler:
+        """The handlers of a service, by method name; all of them unary."""
+        return grpc.method_handlers_generic_handler(service.full_name, dict(self._methods(service, handlers)))
+
+    def _methods(
+        self, service: ServiceDescriptor, handlers: Mapping[str, Handler]
+    ) -> Iterator[tuple[str, "grpc.RpcMethodHandler[bytes, bytes]"]]:
+        for name, handler in handlers.items():
+            behavior = self._behavior(service.methods_by_name[name], handler)
+            # Octets in and out: what is no message is refused here, where grpc would answer UNKNOWN.
+            yield name, grpc.unary_unary_rpc_method_handler(behavior)
+
+    def _behavior(
+        self, method: MethodDescriptor, handler: Handler
+    ) -> Callable[[bytes, ServicerContext], Awaitable[bytes]]:
+        request_class = GetMessageClass(method.input_type)
+        roles = contract.roles_of(method)
+
+        async def behavior(data: bytes, context: ServicerContext) -> bytes:
+            started = self._clock.monotonic()
+            self._meter.call_began()
+            caller: Caller | None = None
+            code = grpc.StatusCode.CANCELLED
+            try:
+                caller = self._callers.of(context)
+                _check_role(caller, roles, method)
+                call = Call(caller, started + _time_left(context))
+                response = (await handler(_parsed(data, request_class), call)).SerializeToString()
+                code = grpc.StatusCode.OK
+            except Refused as refused:
+                status = rpc_status_of(refused)
+                code = status.code
+                self._tell(refused, caller, method)
+                await context.abort(code, status.message, status.trailing_metadata)
+            except Exception:  # noqa: BLE001 - the edge: whatever it is, the caller gets a status, and the log the rest
+                code = grpc.StatusCode.INTERNAL
+                _log.exception("call failed", method=method.name, station=_name(caller))
+                await context.abort(code, "an error of the service, which its log tells: call the operator")
+            else:
+                return response
+            finally:
+                self._meter.call_answered(method.name, code.name, self._clock.monotonic() - started)
+
+        return behavior
+
+    def _tell(self, refused: Refused, caller: Caller | None, method: MethodDescriptor) -> None:
+        refusal = contract.refusal(refused.reason)
+        self._meter.request_rejected(refusal.name, caller.station.line if caller else "", _name(caller))
+        ours = refusal.status == code_pb2.UNAVAILABLE
+        _log.log(
+            logging.ERROR if ours and refused.__cause__ else logging.WARNING,
+            "rejected",
+            method=method.name,
+            station=_name(caller),
+            reason=refusal.name,
+            message=refused.message,
+            cause=type(refused.__cause__).__name__ if refused.__cause__ else None,
+        )
+
+
+def _check_role(caller: Caller, roles: frozenset[Role], method: MethodDescriptor) -> None:
+    if caller.station.roles.isdisjoint(roles):
+        wanted = " or ".join(sorted(map(contract.role_name, roles))) or "none"
+        raise Refused(
+            reasons.ERROR_REASON_ROLE_MISSING,
+            f"{caller.station.name} may not call {method.name}, which needs the role {wanted}: see roles of its entry "
+            "in stations.toml",
+        )
+
+
+def _time_left(context: ServicerContext) -> float:
+    # types-grpcio does not know that a call may have no deadline.
+    left: float | None = context.time_remaining()
+    return DEFAULT_DEADLINE_SECONDS if left is None else left
+
+
+def _parsed(data: bytes, request_class: type[Message]) -> Message:
+    try:
+        return request_class.FromString(data)
+    except DecodeError:
+        raise Refused(
+            reasons.ERROR_REASON_FIELD_INVALID,
+            f"the request is no {request_class.DESCRIPTOR.full_name}, or a text in it is not UTF-8: make the client's "
+            "stubs from this service's contract",
+        ) from None
+
+
+def _name(caller: Caller | None) -> str:
+    return caller.station.name if caller else ""

@@ -1,0 +1,63 @@
+"""From a call to its caller: the peer certificate that TLS accepted, against `stations.toml`."""
+
+from functools import lru_cache
+from typing import Any, Final, Protocol
+
+import grpc.aio
+
+from linecert.v1 import error_reason_pb2 as reasons
+from linecert_service.domain.clock import Clock
+from linecert_service.domain.errors import Refused
+from linecert_service.issuance.planning import Caller
+from linecert_service.policy.identity import PeerCertificate, StationCas
+from linecert_service.policy.stations import Stations
+
+_PEER_CERTIFICATE: Final = "x509_pem_cert"
+_CACHED_CERTIFICATES: Final = 4096
+
+ServicerContext = grpc.aio.ServicerContext[Any, Any]
+
+
+class CallerMeter(Protocol):
+    """Is told of callers' certificates."""
+
+    def station_certificate_not_after(self, station: str, timestamp: float) -> None:
+        """The certificate that the station calls with ends then, in seconds since 1970."""
+
+
+class Callers:
+    """Finds callers.
+
+    A certificate is read once and remembered; expiry, revocation and the station's entry are judged on every call,
+    since a connection lives for days.
+
+    Args:
+        station_cas: the CAs that vouch for callers.
+        stations: who may call.
+        clock: the time.
+        meter: is told when callers' certificates end.
+    """
+
+    def __init__(self, station_cas: StationCas, stations: Stations, clock: Clock, meter: CallerMeter) -> None:
+        self._stations = stations
+        self._clock = clock
+        self._meter = meter
+        self._told: dict[str, float] = {}
+        # Refusals are not remembered: they raise.
+        self._parse = lru_cache(_CACHED_CERTIFICATES)(lambda pem: PeerCertificate.parse(pem, station_cas))
+
+    def of(self, context: ServicerContext) -> Caller:
+        """Who calls.
+
+        Raises:
+            Refused: CALLER_UNKNOWN, CALLER_DISABLED, CALLER_CERTIFICATE_EXPIRED, CALLER_CERTIFICATE_REVOKED.
+        """
+        pem = next(iter(context.auth_context().get(_PEER_CERTIFICATE, ())), None)
+        if pem is None:
+            raise Refused(reasons.ERROR_REASON_CALLER_UNKNOWN, "the call came without a client certificate")
+        peer = self._parse(pem)
+        station = self._stations.admit(peer, self._clock.time())
+        if self._told.get(station.name) != peer.not_after:
+            self._told[station.name] = peer.not_after
+            self._meter.station_certificate_not_after(station.name, peer.not_after)
+        return Caller(station, peer.spki_sha256)

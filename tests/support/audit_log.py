@@ -1,0 +1,86 @@
+"""The transparency log of an installation, read from its SQLite file and verified as an auditor would."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+
+from linecert.transparency import (
+    Checkpoint,
+    VerifierKey,
+    check_leaf_against_certificate,
+    leaf_hash,
+    open_checkpoint,
+    parse_leaf,
+    root_of,
+)
+from linecert_service.domain.records import CertificateRecord, EventRecord
+from linecert_service.store.leaves import leaf_of_certificate, leaf_of_event
+from linecert_service.store.rows import record_of, split_chain
+from support.installations import Installation
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLog:
+    """What the log holds, in its order.
+
+    Attributes:
+        newest: the newest checkpoint; None before the first.
+    """
+
+    certificates: list[CertificateRecord]
+    events: list[EventRecord]
+    newest: Checkpoint | None
+
+    @property
+    def size(self) -> int:
+        """How many leaves."""
+        return len(self.certificates) + len(self.events)
+
+    def of(self, registration_id: str) -> list[CertificateRecord]:
+        """The certificates of a device, oldest first."""
+        return [record for record in self.certificates if record.registration_id == registration_id]
+
+    def discarded(self) -> list[str | None]:
+        """Why signatures were not used."""
+        return [event.reason for event in self.events if event.kind == "discarded"]
+
+
+def verified(installation: Installation) -> AuditLog:
+    """Read the log and prove it: no gaps, time in order, root and checkpoints those of the rows, leaves those of
+    the certificates. A server may be running.
+    """
+    with closing(sqlite3.connect(installation.folder / "linecert.db")) as connection:
+        connection.execute("BEGIN")
+        issuers = {row[0]: (row[1], split_chain(row[2])[0]) for row in _read(connection, "issuers", _ISSUER)}
+        certificates = [record_of(row, lambda key: issuers[key][0]) for row in _read(connection, "certificates")]
+        events = [EventRecord(*row) for row in _read(connection, "events")]
+        notes = [note for (note,) in connection.execute("SELECT note FROM checkpoints ORDER BY size")]
+        size, last_at, root = connection.execute("SELECT size, last_at, root FROM log_head").fetchone()
+
+    leaves = {record.log_index: (leaf_of_certificate(record), record.issued_at) for record in certificates}
+    leaves |= {event.log_index: (leaf_of_event(event), event.at) for event in events}
+    assert sorted(leaves) == list(range(len(certificates) + len(events))) == list(range(size))
+    times = [leaves[index][1] for index in range(size)]
+    assert times == sorted(times)
+    assert not times or times[-1] == last_at
+    hashes = [leaf_hash(leaves[index][0]) for index in range(size)]
+    assert root_of(hashes) == root
+
+    by_hash = dict(issuers.values())
+    for record in certificates:
+        stated = parse_leaf(leaves[record.log_index][0])
+        check_leaf_against_certificate(stated, record.certificate, by_hash[record.issuer_sha256])
+
+    key = VerifierKey.parse((installation.layout.pki / "log.pub").read_text().strip())
+    checkpoints = [open_checkpoint(note, [key]) for note in notes]
+    for checkpoint in checkpoints:
+        assert checkpoint.origin == key.name
+        assert checkpoint.root == root_of(hashes[: checkpoint.size])
+    return AuditLog(certificates, events, checkpoints[-1] if checkpoints else None)
+
+
+_ISSUER = "id, certificate_sha256, chain"
+
+
+def _read(connection: sqlite3.Connection, table: str, columns: str = "*") -> sqlite3.Cursor:
+    return connection.execute(f"SELECT {columns} FROM {table} ORDER BY 1")  # noqa: S608 - no input

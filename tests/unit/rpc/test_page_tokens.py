@@ -1,0 +1,42 @@
+"""Where a page ended."""
+
+import base64
+
+import pytest
+
+from linecert_service.domain.errors import Refused
+from linecert_service.domain.ports import IssuanceFilter
+from linecert_service.rpc.page_tokens import page_token, read_page_token
+
+WANTED = IssuanceFilter(station="station-01")
+
+
+def test_token_comes_back() -> None:
+    """A token names the page that follows."""
+    assert read_page_token(page_token(42, WANTED), WANTED) == 42
+    assert read_page_token("", WANTED) is None
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "x",
+        "\u00e9",
+        base64.b64encode(b"1:1:0000000000000000").decode(),
+        base64.b64encode(b"2:1:").decode(),
+        "====",
+        "\n",
+    ],
+)
+def test_what_is_no_token_is_refused(token: str) -> None:
+    """Made-up tokens, whatever they hold."""
+    with pytest.raises(Refused):
+        read_page_token(token, WANTED)
+
+
+def test_token_of_another_filter_is_refused() -> None:
+    """A page of one question is none of another."""
+    with pytest.raises(Refused):
+        read_page_token(page_token(42, WANTED), IssuanceFilter(station="station-02"))
+    with pytest.raises(Refused):
+        read_page_token(page_token(42, WANTED), IssuanceFilter(station="station-01", visible_to="station-01"))

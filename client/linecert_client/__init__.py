@@ -1,1 +1,80 @@
-"""linecert's thin client."""
+"""linecert's thin client: certificates for the devices of a manufacturing line.
+
+with Client.from_folder("clients/station-01") as client:
+    print(client.sign(csr).full_chain_pem())
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from linecert_client.client import Client
+    from linecert_client.config import Address, ClientConfig
+    from linecert_client.credentials import Credential
+    from linecert_client.errors import (
+        ConfigurationError,
+        DeadlineExceeded,
+        LinecertError,
+        OutputError,
+        Refused,
+        TlsError,
+        Unavailable,
+    )
+    from linecert_client.results import (
+        Chain,
+        IssuedCertificate,
+        IssuedDevice,
+        Issuers,
+        Page,
+        Profile,
+        ReplacementReason,
+    )
+
+__all__ = [
+    "Address",
+    "Chain",
+    "Client",
+    "ClientConfig",
+    "ConfigurationError",
+    "Credential",
+    "DeadlineExceeded",
+    "IssuedCertificate",
+    "IssuedDevice",
+    "Issuers",
+    "LinecertError",
+    "OutputError",
+    "Page",
+    "Profile",
+    "Refused",
+    "ReplacementReason",
+    "TlsError",
+    "Unavailable",
+]
+
+# Loaded when first used: the command line must set GRPC_VERBOSITY before gRPC is imported, and this module runs first.
+_HOMES: Final = {
+    "Client": "client",
+    **dict.fromkeys(("Address", "ClientConfig"), "config"),
+    "Credential": "credentials",
+    **dict.fromkeys(
+        (
+            "ConfigurationError",
+            "DeadlineExceeded",
+            "LinecertError",
+            "OutputError",
+            "Refused",
+            "TlsError",
+            "Unavailable",
+        ),
+        "errors",
+    ),
+    **dict.fromkeys(
+        ("Chain", "IssuedCertificate", "IssuedDevice", "Issuers", "Page", "Profile", "ReplacementReason"), "results"
+    ),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

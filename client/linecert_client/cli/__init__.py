@@ -1,0 +1,53 @@
+"""The command line `linecert`: what a station's operator types.
+
+Each command group is a module; importing it adds its commands to `app`.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+# gRPC's C core writes to stderr on its own, where a script expects this program's messages and nothing else.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+from linecert_client.cli import audit, issue
+
+EPILOG: Final = (
+    "Exit codes: 0 done; 1 a fault of linecert; 2 wrong usage; 3 correct the device; 4 correct the station; "
+    "5 ask the planner; 6 call the operator; 7 try again later; 130 interrupted. "
+    "Errors go to stderr; with --json each line there is one JSON object."
+)
+
+# Local variables hold private keys: no traceback may show them.
+app = typer.Typer(
+    name="linecert",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    pretty_exceptions_show_locals=False,
+)
+issue.register(app)
+audit.register(app)
+
+
+@app.callback()
+def linecert(
+    context: typer.Context,
+    folder: Annotated[
+        Path,
+        typer.Option("--client-folder", "-C", envvar="LINECERT_CLIENT", help="The folder with client.toml."),
+    ] = Path(),
+) -> None:
+    """Certificates for the devices of a manufacturing line."""
+    context.obj = folder
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)

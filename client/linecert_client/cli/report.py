@@ -1,0 +1,67 @@
+"""What goes to stderr: errors with their exit code, warnings and notes; with --json one JSON object a line."""
+
+import json
+from typing import Any, Final
+
+import typer
+
+from linecert.v1.options_pb2 import Action
+from linecert_client.errors import DeadlineExceeded, LinecertError, Refused, TlsError, Unavailable
+
+_OUR_FAULT: Final = 1
+_BEFORE_FIRST_ACTION: Final = 2  # 0, 1 and 2 are taken: the first action is 3
+
+
+def exit_code(error: LinecertError) -> int:
+    """3 to 7 in the order of the contract's Action, by who has to act; 1 where nobody is named."""
+    name = f"ACTION_{error.action.upper()}"
+    known = name in Action.keys()  # noqa: SIM118 - an enum wrapper, no mapping
+    return _BEFORE_FIRST_ACTION + Action.Value(name) if known and Action.Value(name) else _OUR_FAULT
+
+
+def error(error: LinecertError, *, as_json: bool) -> None:
+    """Say what was wrong, where, and what to do next."""
+    if as_json:
+        _line({"error": type(error).__name__, **_facts(error), "exit_code": exit_code(error)})
+        return
+    typer.secho("error: ", fg=typer.colors.RED, bold=True, nl=False, err=True)
+    typer.echo(_printable(error.message), err=True)
+    refusal = error.last if isinstance(error, Unavailable) else error
+    if isinstance(refusal, Refused):
+        where = f", field {refusal.field}" if refusal.field else ""
+        typer.echo(_printable(f"  reason: {refusal.reason or 'none given'} ({refusal.status}{where})"), err=True)
+        for key, value in sorted(refusal.metadata.items()):
+            typer.echo(_printable(f"  {key}: {value}"), err=True)
+    typer.echo(f"  next: {error.advice}", err=True)
+
+
+def warning(text: str, *, as_json: bool) -> None:
+    """Say what will become an error."""
+    if as_json:
+        _line({"warning": text})
+    else:
+        typer.secho("warning: ", fg=typer.colors.YELLOW, bold=True, nl=False, err=True)
+        typer.echo(text, err=True)
+
+
+def _facts(error: LinecertError) -> dict[str, Any]:
+    facts: dict[str, Any] = {"message": error.message, "action": error.action, "advice": error.advice}
+    if isinstance(error, TlsError):
+        facts["file"] = str(error.path) if error.path else None
+        facts["not_after"] = error.not_after.isoformat() if error.not_after else None
+    if isinstance(error, Unavailable | DeadlineExceeded):
+        facts["request_id"] = error.request_id
+    refusal = error.last if isinstance(error, Unavailable) else error
+    if isinstance(refusal, Refused):
+        facts |= {name: getattr(refusal, name) for name in ("reason", "status", "field", "retry_after")}
+        facts["metadata"] = dict(refusal.metadata)
+    return facts
+
+
+def _line(value: dict[str, Any]) -> None:
+    typer.echo(json.dumps(value), err=True)
+
+
+def _printable(text: str) -> str:
+    """Without control characters: what a server answers must not steer a terminal."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)

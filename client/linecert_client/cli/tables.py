@@ -1,0 +1,125 @@
+"""Tables for people. Imported only where one is printed."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
+
+from cryptography import x509
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from linecert_client.results import IssuedCertificate, IssuedDevice, Issuers
+
+_PIPE_WIDTH: Final = 240  # rich takes a pipe for 80 columns and would cut serial numbers
+
+
+def print_list(found: Iterable[IssuedCertificate]) -> None:
+    """One line a certificate."""
+    table = _table("issued", "registration ID", "serial number", "state", "station", "line", "profile", "work order")
+    for issued in found:
+        _row(
+            table,
+            _time(issued.issue_time),
+            issued.registration_id,
+            issued.serial_number,
+            issued.state,
+            issued.station,
+            issued.line,
+            issued.profile,
+            issued.work_order,
+        )
+    _print(table)
+
+
+def print_record(device: IssuedDevice) -> None:
+    """One line a field that is set."""
+    table = Table(box=None, show_header=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in _facts(device):
+        _row(table, name, value)
+    _print(table)
+
+
+def print_issuers(issuers: Issuers) -> None:
+    """Who is asking, the profiles, and the CA certificates."""
+    line = f" on line {issuers.line}" if issuers.line else ""
+    _print(Text(f"the service takes you for {issuers.station or 'nobody by name'}{line}"))
+    profiles = _table("profile", "validity", "at most", "key types", "issuer")
+    for profile in issuers.profiles:
+        _row(
+            profiles,
+            profile.name,
+            _span(profile.validity),
+            _span(profile.max_validity),
+            ", ".join(profile.key_types),
+            profile.issuer_certificate_sha256[:16],
+        )
+    chains = _table("issuer", "CA certificate", "valid until")
+    for chain in issuers.chains:
+        for der in (*chain.intermediates, chain.root):
+            certificate = x509.load_der_x509_certificate(der)
+            _row(
+                chains,
+                chain.issuer_certificate_sha256[:16],
+                certificate.subject.rfc4514_string(),
+                _time(certificate.not_valid_after_utc),
+            )
+    _print(profiles)
+    _print(chains)
+
+
+def _facts(device: IssuedDevice) -> Iterable[tuple[str, str]]:
+    facts = {
+        "registration ID": device.registration_id,
+        "serial number": device.serial_number,
+        "state": device.state,
+        "generation": str(device.generation),
+        "replacement for": device.replacement_reason,
+        "replaces": device.replaces_serial_number,
+        "replaced by": device.replaced_by_serial_number,
+        "issued": _time(device.issue_time),
+        "valid from": _time(device.not_before),
+        "valid until": _time(device.not_after),
+        "profile": device.profile,
+        "station": device.station,
+        "line": device.line,
+        "work order": device.work_order,
+        "lot": device.lot,
+        "request ID": device.request_id,
+        "log index": str(device.log_index),
+        "certificate SHA-256": device.certificate_sha256,
+        "public key SHA-256": device.public_key_sha256,
+        "CSR SHA-256": device.csr_sha256,
+        "issuer SHA-256": device.issuer_certificate_sha256,
+    } | {f"attribute {key}": value for key, value in sorted(device.attributes.items())}
+    return ((name, value) for name, value in facts.items() if value)
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
+
+
+def _row(table: Table, *cells: str) -> None:
+    # Text, since rich would read square brackets in a str as markup.
+    table.add_row(*(Text(cell) for cell in cells))
+
+
+def _print(content: Table | Text) -> None:
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_PIPE_WIDTH)
+    console.print(content)
+
+
+def _time(time: datetime | None) -> str:
+    return f"{time:%Y-%m-%d %H:%M:%SZ}" if time else ""
+
+
+def _span(span: timedelta | None) -> str:
+    return f"{span.total_seconds() / 86400:g} d" if span else ""

@@ -1,0 +1,175 @@
+"""TLS that fails is told as such, at once, with the file and until when its certificate was valid."""
+
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from linecert_client import Client, TlsError, tls_probe
+from linecert_client.config import Address, ClientConfig
+from linecert_client.credentials import Credential
+from support.client_pki import Identity, Pki, write_client_folder
+from support.fake_service import FakeService
+
+_DAY = timedelta(days=1)
+
+
+def failure(folder: Path, service: FakeService) -> TlsError:
+    """The TlsError of one call; no attempt reached the service, and none was left to the deadline."""
+    with pytest.raises(TlsError) as caught, Client.from_folder(folder) as client:
+        client.issuers(deadline=3600)
+    assert service.requests == []
+    return caught.value
+
+
+def test_expired_client_certificate(pki: Pki, service: FakeService, tmp_path: Path) -> None:
+    """An expired client certificate is named with its file and its end, before any call."""
+    expired = pki.station_ca.issue("ict-07", start=-10 * _DAY, end=-2 * _DAY)
+    folder = write_client_folder(tmp_path / "c", [service.address], expired, pki.server_ca)
+    error = failure(folder, service)
+    assert error.path == folder / "certificate.pem"
+    assert error.not_after == expired.certificate.not_valid_after_utc
+    assert f"{expired.certificate.not_valid_after_utc:%Y-%m-%d}" in str(error)
+    assert "expired" in str(error)
+
+
+def test_client_certificate_of_the_future(pki: Pki, service: FakeService, tmp_path: Path) -> None:
+    """A client certificate that is not valid yet is named too."""
+    future = pki.station_ca.issue("ict-07", start=2 * _DAY)
+    error = failure(write_client_folder(tmp_path / "c", [service.address], future, pki.server_ca), service)
+    assert "not valid before" in str(error)
+
+
+def test_client_certificate_that_expires_between_calls(pki: Pki, service: FakeService, tmp_path: Path) -> None:
+    """A probe names a client certificate that ended while the client was open."""
+    expired = pki.station_ca.issue("ict-07", start=-10 * _DAY, end=-2 * _DAY)
+    folder = write_client_folder(tmp_path / "c", [service.address], expired, pki.server_ca)
+    credential = Credential.load(ClientConfig.from_folder(folder))
+    with pytest.raises(TlsError, match="expired"):
+        tls_probe.examine([Address("localhost", service.port)], credential)
+
+
+def test_client_certificate_of_an_unknown_ca(pki: Pki, service: FakeService, tmp_path: Path) -> None:
+    """A client certificate that the server does not trust is named, though gRPC servers refuse it without a word."""
+    stranger = pki.stranger_ca.issue("ict-07")
+    folder = write_client_folder(tmp_path / "c", [service.address], stranger, pki.server_ca)
+    error = failure(folder, service)
+    assert error.path == folder / "certificate.pem"
+    assert error.not_after == stranger.certificate.not_valid_after_utc
+    assert "does not trust" in str(error)
+    assert "operator" in error.advice
+
+
+def test_server_of_another_ca(pki: Pki, service: FakeService, tmp_path: Path) -> None:
+    """A server whose certificate does not chain to server-ca.pem is not trusted; that file is named."""
+    folder = write_client_folder(tmp_path / "c", [service.address], pki.station, pki.stranger_ca)
+    error = failure(folder, service)
+    assert error.path == folder / "server-ca.pem"
+    assert "issuer certificate" in str(error)
+
+
+def test_server_of_another_name(pki: Pki, tmp_path: Path) -> None:
+    """A server whose certificate is for another name is not trusted; the name is told."""
+    with FakeService(pki.server_ca.issue("server", san="elsewhere.example"), pki.station_ca) as service:
+        folder = write_client_folder(tmp_path / "c", [service.address], pki.station, pki.server_ca)
+        assert "'localhost'" in str(failure(folder, service))
+
+
+def test_expired_server_certificate(pki: Pki, tmp_path: Path) -> None:
+    """An expired server certificate is told as such."""
+    expired = pki.server_ca.issue("server", san="localhost", start=-10 * _DAY, end=-2 * _DAY)
+    with FakeService(expired, pki.station_ca) as service:
+        folder = write_client_folder(tmp_path / "c", [service.address], pki.station, pki.server_ca)
+        assert "expired" in str(failure(folder, service))
+
+
+def test_one_good_server_is_enough(pki: Pki, service: FakeService, tmp_path: Path) -> None:
+    """A server that fails in TLS does not hide another that works."""
+    with FakeService(pki.server_ca.issue("server", san="elsewhere.example"), pki.station_ca) as other:
+        addresses = [other.address, service.address]
+        folder = write_client_folder(tmp_path / "c", addresses, pki.station, pki.server_ca)
+        with Client.from_folder(folder) as client:
+            assert client.issuers().station == "ict-07"
+
+
+def test_server_by_ip_address(pki: Pki, tmp_path: Path) -> None:
+    """A server may be named by its IP address when its certificate has it."""
+    with FakeService(pki.server_ca.issue("server", san="127.0.0.1"), pki.station_ca) as service:
+        folder = write_client_folder(tmp_path / "c", [f"127.0.0.1:{service.port}"], pki.station, pki.server_ca)
+        with Client.from_folder(folder) as client:
+            assert client.issuers().station == "ict-07"
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_alert_of_other_servers_is_told(pki: Pki, folder: Path, version: ssl.TLSVersion) -> None:
+    """Servers that do send an alert (OpenSSL's) have it quoted, in TLS 1.2 from the handshake, in 1.3 from the read."""
+    stranger = write_client_folder(folder.parent / "s", ["localhost:1"], pki.stranger_ca.issue("x"), pki.server_ca)
+    credential = Credential.load(ClientConfig.from_folder(stranger))
+    with _openssl_server(pki, version, folder) as port, pytest.raises(TlsError, match="unknown ca"):
+        tls_probe.examine([Address("localhost", port)], credential)
+
+
+def test_server_that_closes_once_refuses_nothing(pki: Pki, folder: Path) -> None:
+    """A connection closed once (a server going down) is tried again before the certificate is blamed."""
+    credential = Credential.load(ClientConfig.from_folder(folder))
+    with _openssl_server(pki, ssl.TLSVersion.TLSv1_3, folder, silent=1) as port:
+        assert tls_probe.examine([Address("localhost", port)], credential)
+
+
+def test_server_that_does_not_answer_says_nothing_of_tls(folder: Path) -> None:
+    """A port that takes connections and is silent is as good as unreachable."""
+    credential = Credential.load(ClientConfig.from_folder(folder))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        assert not tls_probe.examine([Address("localhost", listener.getsockname()[1])], credential, 0)
+
+
+def test_server_that_does_not_speak_tls(folder: Path) -> None:
+    """A port where no TLS is spoken is told as a failed handshake."""
+    credential = Credential.load(ClientConfig.from_folder(folder))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(TlsError, match=r"wrong version number|record layer failure"):
+            tls_probe.examine([Address("localhost", listener.getsockname()[1])], credential)
+        thread.join()
+
+
+@contextmanager
+def _openssl_server(pki: Pki, version: ssl.TLSVersion, scratch: Path, *, silent: int = 0) -> Iterator[int]:
+    """A TLS server of the standard library; it closes the first `silent` connections without a word, greets others."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = context.maximum_version = version
+    server: Identity = pki.server
+    (scratch / "server.pem").write_bytes(server.pem + server.key_pem)
+    context.load_cert_chain(scratch / "server.pem")
+    context.load_verify_locations(cadata=pki.station_ca.pem.decode())
+    context.verify_mode = ssl.CERT_REQUIRED
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(10)
+
+        def serve() -> None:
+            for number in range(silent + 1):
+                connection, _ = listener.accept()
+                try:
+                    with connection, context.wrap_socket(connection, server_side=True) as tls:
+                        if number >= silent:
+                            tls.sendall(b"\0")
+                except OSError:
+                    return
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join()

@@ -124,7 +124,8 @@ class Store(Table):
     """`[store]`: where the log of issued certificates is kept.
 
     Attributes:
-        url: `sqlite:///` and the absolute path of the database. Not shown, since URLs may carry passwords.
+        url: `sqlite:///` and the absolute path of the database, or `postgresql://USER@HOST/DATABASE`. Not shown, since
+            URLs may carry passwords, which belong into PGPASSFILE or `LINECERT_STORE__URL`.
     """
 
     url: StoreUrl = Field(repr=False)

@@ -18,6 +18,7 @@ _DURATION: Final = re.compile(r"([0-9]{1,9})([smhdy])")
 _LISTEN: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})")
 FILE_SCHEME: Final = "file:"
 _SQLITE_SCHEME: Final = "sqlite:///"
+_POSTGRESQL_SCHEME: Final = "postgresql://"
 _ATTRIBUTE_LENGTHS: Final = {"C": 2, "ST": 128, "L": 128, "O": 64, "OU": 64}
 """Upper bounds of RFC 5280, appendix A.1."""
 
@@ -70,9 +71,11 @@ def _key_uri(value: str, info: ValidationInfo) -> str:
 
 
 def _store_url(value: str, info: ValidationInfo) -> str:
+    if value.startswith(_POSTGRESQL_SCHEME):
+        return value
     path = value.removeprefix(_SQLITE_SCHEME)
     if not path or path == value:
-        raise ValueError("must be sqlite:///FILE, such as sqlite:///linecert.db; this version keeps its log in SQLite")
+        raise ValueError("must be sqlite:///FILE or postgresql://USER@HOST/DATABASE, such as sqlite:///linecert.db")
     return _SQLITE_SCHEME + str(_from_folder(Path(path), info))
 
 

@@ -67,6 +67,13 @@ class Backend(Protocol):
     def upgrade(self) -> None:
         """Bring the schema to what this version wants."""
 
+    def prepare(self) -> None:
+        """Make sure, at the start of a server, that the schema is what this version wants.
+
+        Raises:
+            ConfigurationError: it is not, and to change it is the operator's step.
+        """
+
     def writer(self) -> Writer:
         """A new connection for appending."""
 

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from sqlalchemy import make_url, select
+from sqlalchemy import select
 
 from linecert.transparency import NoteSigner
 from linecert_service.domain.clock import Clock
 from linecert_service.store.backend import Backend
+from linecert_service.store.backends import backend_for
 from linecert_service.store.checkpoints import Checkpoints
 from linecert_service.store.committer import Committer, Watcher
 from linecert_service.store.issuers import Issuers
@@ -16,7 +17,6 @@ from linecert_service.store.ledger import StoreLedger
 from linecert_service.store.queries import StoreReader
 from linecert_service.store.readers import Readers
 from linecert_service.store.schema import LOG_HEAD
-from linecert_service.store.sqlite import SQLiteBackend
 
 MICROSECONDS: Final = 1_000_000
 
@@ -56,9 +56,10 @@ class Store:
 
         Raises:
             SQLAlchemyError: it cannot be opened.
+            ConfigurationError: its schema is not this version's, or its driver is not there.
         """
-        backend = SQLiteBackend(make_url(url))
-        backend.upgrade()
+        backend = backend_for(url)
+        backend.prepare()
         with backend.engine.begin() as connection:
             last_at = connection.scalar(select(LOG_HEAD.c.last_at)) or 0
         issuers = Issuers(backend.engine)

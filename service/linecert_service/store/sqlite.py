@@ -118,6 +118,10 @@ class SQLiteBackend:
         with self.engine.begin() as connection:
             migrations.upgrade(connection)
 
+    def prepare(self) -> None:
+        """Bring the schema up to date: the file is this server's alone."""
+        self.upgrade()
+
     def writer(self) -> SQLiteWriter:
         """A connection of its own, outside the pool."""
         pooled = self.engine.raw_connection()

@@ -1,21 +1,28 @@
-"""A store on disk, with an issuer that it knows."""
+"""A store on disk, with an issuer that it knows: every test of it runs on both databases."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url
 
+from linecert_service.store.backend import Backend
+from linecert_service.store.backends import backend_for
 from linecert_service.store.issuers import Issuers
 from linecert_service.store.schema import ISSUERS
-from linecert_service.store.sqlite import SQLiteBackend
+from support import postgres
 from support.claims import ISSUER_SHA256, NOW
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a new database."""
+    return f"sqlite:///{tmp_path}/linecert.db" if request.param == "sqlite" else postgres.cluster().new_database()
+
+
 @pytest.fixture
-def backend(tmp_path: Path) -> Iterator[SQLiteBackend]:
+def backend(store_url: str) -> Iterator[Backend]:
     """A new database, brought to the newest schema."""
-    backend = SQLiteBackend(make_url(f"sqlite:///{tmp_path}/linecert.db"))
+    backend = backend_for(store_url)
     backend.upgrade()
     with backend.engine.begin() as connection:
         connection.execute(
@@ -28,7 +35,7 @@ def backend(tmp_path: Path) -> Iterator[SQLiteBackend]:
 
 
 @pytest.fixture
-def issuers(backend: SQLiteBackend) -> Issuers:
+def issuers(backend: Backend) -> Issuers:
     """The issuers of the database."""
     issuers = Issuers(backend.engine)
     issuers.sha256_of(1)

@@ -1,33 +1,33 @@
 """The one write transaction: what it leaves on disk, and what it leaves out."""
 
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 from sqlalchemy import select, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from linecert.transparency import EMPTY_ROOT, Frontier, leaf_hash, root_of
 from linecert_service.domain.errors import Refused
 from linecert_service.domain.events import NewEvent
 from linecert_service.domain.records import EventRecord
 from linecert_service.store.append import Appended, Entry, append
+from linecert_service.store.backend import Backend, Writer
 from linecert_service.store.classify import Answered
 from linecert_service.store.issuers import Issuers
 from linecert_service.store.leaves import leaf_of_certificate, leaf_of_event
 from linecert_service.store.rows import record_of
 from linecert_service.store.schema import CERTIFICATES, EVENTS, LOG_HEAD, LOG_NODES, WORK_ORDERS
-from linecert_service.store.sqlite import SQLiteBackend, SQLiteWriter
 from support.claims import NOW, claim, request_id, sha256, signed
 
 
 class Log:
     """A log under test: appends, and what is on disk afterwards."""
 
-    def __init__(self, backend: SQLiteBackend, issuers: Issuers) -> None:
+    def __init__(self, backend: Backend, issuers: Issuers) -> None:
         self.backend = backend
         self.issuers = issuers
-        self.writer: SQLiteWriter = backend.writer()
+        self.writer: Writer = backend.writer()
 
     def append(self, *entries: Entry, now: float = NOW) -> Appended:
         """Append in one transaction."""
@@ -57,7 +57,7 @@ class Log:
 
 
 @pytest.fixture
-def log(backend: SQLiteBackend, issuers: Issuers) -> Iterator[Log]:
+def log(backend: Backend, issuers: Issuers) -> Iterator[Log]:
     """An empty log."""
     log = Log(backend, issuers)
     yield log
@@ -209,7 +209,7 @@ def test_failure_at_any_step_leaves_nothing(log: Log, step: str, monkeypatch: py
     before = log.head()
     with monkeypatch.context() as patched:
         patched.setattr(log.writer, step, _fail)
-        with pytest.raises(sqlite3.OperationalError):
+        with pytest.raises(OSError, match="disk"):
             log.append(signed(claim("device-02")))
     assert log.head() == before
     log.append(signed(claim("device-02")))
@@ -217,18 +217,22 @@ def test_failure_at_any_step_leaves_nothing(log: Log, step: str, monkeypatch: py
 
 
 def test_guards_refuse_alteration(log: Log) -> None:
-    """UPDATE, DELETE and INSERT OR REPLACE on certificates and events fail on any connection of the service."""
+    """UPDATE, DELETE, INSERT OR REPLACE and TRUNCATE on certificates and events fail, whoever tries."""
     log.append(signed(), NewEvent("service_started"))
+    replace_rows = {
+        "sqlite": "INSERT OR REPLACE INTO certificates SELECT * FROM certificates",
+        "postgresql": "TRUNCATE certificates CASCADE",
+    }
     statements = [
         "UPDATE certificates SET station = 'x'",
         "DELETE FROM certificates",
-        "INSERT OR REPLACE INTO certificates SELECT * FROM certificates",
+        replace_rows[log.backend.engine.name],
         "UPDATE events SET kind = 'x'",
         "DELETE FROM events",
     ]
     for statement in statements:
-        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-            log.writer._cursor.execute(statement)
+        with pytest.raises(DBAPIError, match="append-only"), log.backend.engine.begin() as connection:
+            connection.exec_driver_sql(statement)
     log.assert_verifies()
 
 
@@ -242,7 +246,7 @@ def test_unique_constraints_guard_what_classification_would_miss(log: Log) -> No
         {"generation": 2, "replaces": b"x", "replacement_reason": "LOST"},
     ):
         other = row | {"log_index": 99, "serial": b"s" * 20} | change
-        with pytest.raises(Exception, match="UNIQUE"), log.backend.engine.begin() as connection:
+        with pytest.raises(IntegrityError), log.backend.engine.begin() as connection:
             connection.execute(CERTIFICATES.insert().values(other))
 
 
@@ -250,11 +254,15 @@ def test_altered_row_does_not_verify(log: Log) -> None:
     """A row that was changed behind the guards no longer gives the root: the check of these tests can fail."""
     log.append(signed(claim("device-01")), signed(claim("device-02")))
     with log.backend.engine.begin() as connection:
-        connection.exec_driver_sql("DROP TRIGGER certificates_no_update")
+        unguard = {
+            "sqlite": "DROP TRIGGER certificates_no_update",
+            "postgresql": "ALTER TABLE certificates DISABLE TRIGGER USER",
+        }
+        connection.exec_driver_sql(unguard[log.backend.engine.name])
         connection.execute(update(CERTIFICATES).where(CERTIFICATES.c.log_index == 0).values(station="station-99"))
     with pytest.raises(AssertionError):
         log.assert_verifies()
 
 
 def _fail(*_arguments: object) -> None:
-    raise sqlite3.OperationalError("disk I/O error")
+    raise OSError("disk I/O error")

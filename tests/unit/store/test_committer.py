@@ -2,9 +2,10 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import func, select
@@ -17,11 +18,13 @@ from linecert_service.domain.ports import Outcome
 from linecert_service.domain.records import Recorded
 from linecert_service.domain.requests import SignedCertificate
 from linecert_service.store import committer as committer_module
+from linecert_service.store.backend import Backend, Writer
 from linecert_service.store.checkpoints import Checkpoints
 from linecert_service.store.committer import Committer
 from linecert_service.store.issuers import Issuers
+from linecert_service.store.postgres import PostgresWriter
 from linecert_service.store.schema import CERTIFICATES, CHECKPOINTS, EVENTS, LOG_HEAD
-from linecert_service.store.sqlite import SQLiteBackend, SQLiteWriter
+from linecert_service.store.sqlite import SQLiteWriter
 from support.claims import claim, signed
 
 PATIENCE = 5.0
@@ -57,7 +60,7 @@ class Watch:
 class Bench:
     """A committer that runs, with what a test looks at."""
 
-    def __init__(self, backend: SQLiteBackend, issuers: Issuers, folder: Path) -> None:
+    def __init__(self, backend: Backend, issuers: Issuers, folder: Path) -> None:
         self.backend = backend
         self.published = folder / "checkpoints.txt"
         self.note_signer = NoteSigner("test/1", Ed25519PrivateKey.generate())
@@ -79,7 +82,7 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(backend: SQLiteBackend, issuers: Issuers, tmp_path: Path) -> AsyncIterator[Bench]:
+async def bench(backend: Backend, issuers: Issuers, tmp_path: Path) -> AsyncIterator[Bench]:
     """A committer that runs."""
     bench = Bench(backend, issuers, tmp_path)
     bench.committer.start()
@@ -87,16 +90,30 @@ async def bench(backend: SQLiteBackend, issuers: Issuers, tmp_path: Path) -> Asy
     await bench.committer.close(PATIENCE)
 
 
-@pytest.fixture
-def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Makes the next COMMITs fail, before or after the database has made them."""
-    monkeypatch.setattr(committer_module, "RETRY_SECONDS", (0.001,))
-    commit = SQLiteWriter.commit
+class Failing:
+    """Makes COMMITs fail, before or after the database has made them, with the errors of its driver."""
 
-    def fail(error: Exception, *, times: int, after: bool = False) -> None:
+    def __init__(self, backend: Backend, patch: pytest.MonkeyPatch) -> None:
+        patch.setattr(committer_module, "RETRY_SECONDS", (0.001,))
+        self._writer_class: type[Writer] = SQLiteWriter if backend.engine.name == "sqlite" else PostgresWriter
+        self._patch = patch
+        self.transient: Exception = (
+            sqlite3.OperationalError("database or disk is full")
+            if backend.engine.name == "sqlite"
+            else psycopg.errors.DiskFull("could not extend file")
+        )
+        self.lasting: Exception = (
+            sqlite3.IntegrityError("UNIQUE constraint failed")
+            if backend.engine.name == "sqlite"
+            else psycopg.errors.UniqueViolation("duplicate key value")
+        )
+
+    def next_commits(self, error: Exception, *, times: int, after: bool = False) -> None:
+        """Let so many COMMITs fail; `after`: once they are made, as when the reply is lost."""
+        commit = self._writer_class.commit
         left = [times]
 
-        def commit_or_fail(writer: SQLiteWriter) -> None:
+        def commit_or_fail(writer: Writer) -> None:
             if left[0] == 0:
                 commit(writer)
                 return
@@ -105,9 +122,13 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
                 commit(writer)
             raise error
 
-        monkeypatch.setattr(SQLiteWriter, "commit", commit_or_fail)
+        self._patch.setattr(self._writer_class, "commit", commit_or_fail)
 
-    return fail
+
+@pytest.fixture
+def failing(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Failing:
+    """Makes COMMITs fail."""
+    return Failing(backend, monkeypatch)
 
 
 async def test_answer_comes_after_the_commit(bench: Bench) -> None:
@@ -126,18 +147,18 @@ async def test_submissions_share_a_transaction(bench: Bench) -> None:
     assert bench.count() == 15
 
 
-async def test_transient_failure_is_tried_again(bench: Bench, failing: Callable[..., None]) -> None:
+async def test_transient_failure_is_tried_again(bench: Bench, failing: Failing) -> None:
     """A disk that is full for a while delays the answer, and loses nothing."""
-    failing(sqlite3.OperationalError("database or disk is full"), times=3)
+    failing.next_commits(failing.transient, times=3)
     (outcome,) = await bench.record(signed())
     assert isinstance(outcome, Recorded)
-    assert bench.watch.failures == [("database or disk is full", True)] * 3
+    assert bench.watch.failures == [(str(failing.transient), True)] * 3
     assert bench.count() == 1
 
 
-async def test_lost_reply_to_a_commit_makes_no_second_certificate(bench: Bench, failing: Callable[..., None]) -> None:
+async def test_lost_reply_to_a_commit_makes_no_second_certificate(bench: Bench, failing: Failing) -> None:
     """The row is found on the next attempt, and answered as issued, not as a replay."""
-    failing(sqlite3.OperationalError("connection lost"), times=1, after=True)
+    failing.next_commits(failing.transient, times=1, after=True)
     entry = signed()
     (outcome,) = await bench.record(entry)
     assert isinstance(outcome, Recorded)
@@ -146,18 +167,16 @@ async def test_lost_reply_to_a_commit_makes_no_second_certificate(bench: Bench, 
     assert bench.count() == 1
 
 
-async def test_entry_that_the_database_refuses_takes_no_other_with_it(
-    bench: Bench, failing: Callable[..., None]
-) -> None:
+async def test_entry_that_the_database_refuses_takes_no_other_with_it(bench: Bench, failing: Failing) -> None:
     """After a failure that will not pass, the entries are appended one by one."""
-    failing(sqlite3.IntegrityError("UNIQUE constraint failed"), times=2)
+    failing.next_commits(failing.lasting, times=2)
     first, second = await bench.record(signed(claim("device-01")), signed(claim("device-02")))
     assert isinstance(first, StoreUnavailable)
     assert isinstance(second, Recorded)
     assert bench.count() == 1
 
 
-async def test_end_waits_for_what_was_submitted(backend: SQLiteBackend, issuers: Issuers, tmp_path: Path) -> None:
+async def test_end_waits_for_what_was_submitted(backend: Backend, issuers: Issuers, tmp_path: Path) -> None:
     """`close` records everything, and signs and publishes a last checkpoint over it."""
     bench = Bench(backend, issuers, tmp_path)
     bench.committer.start()
@@ -171,10 +190,10 @@ async def test_end_waits_for_what_was_submitted(backend: SQLiteBackend, issuers:
 
 
 async def test_end_gives_up_on_a_store_that_cannot_write(
-    backend: SQLiteBackend, issuers: Issuers, tmp_path: Path, failing: Callable[..., None]
+    backend: Backend, issuers: Issuers, tmp_path: Path, failing: Failing
 ) -> None:
     """After the patience the callers are told, and nothing is recorded: nobody has received what was signed."""
-    failing(sqlite3.OperationalError("disk I/O error"), times=10**9)
+    failing.next_commits(failing.transient, times=10**9)
     bench = Bench(backend, issuers, tmp_path)
     bench.committer.start()
     answer = asyncio.ensure_future(bench.record(signed()))

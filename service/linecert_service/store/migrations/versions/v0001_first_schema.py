@@ -142,5 +142,11 @@ def upgrade() -> None:
     )
     log_head = sa.table("log_head", *map(sa.column, ("id", "size", "last_at", "frontier", "root")))
     op.execute(log_head.insert().values(id=1, size=0, last_at=0, frontier=b"", root=EMPTY_ROOT))
-    for statement in guards.sqlite_statements():
+    if op.get_context().dialect.name == "sqlite":
+        statements = guards.sqlite_statements()
+    else:
+        # The head is written anew with each append: room in its page keeps that from growing the table.
+        op.execute("ALTER TABLE log_head SET (fillfactor = 10)")
+        statements = guards.postgresql_statements()
+    for statement in statements:
         op.execute(statement)

@@ -1,0 +1,25 @@
+"""Which database: by the URL of the settings."""
+
+from sqlalchemy import make_url
+
+from linecert_service.domain.errors import ConfigurationError
+from linecert_service.store.backend import Backend
+from linecert_service.store.sqlite import SQLiteBackend
+
+
+def backend_for(url: str) -> Backend:
+    """The database at `url`, which nothing has connected to yet.
+
+    Raises:
+        ConfigurationError: the driver for it is not installed.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return SQLiteBackend(parsed)
+    try:
+        from linecert_service.store.postgres import PostgresBackend  # noqa: PLC0415 - psycopg is an extra
+    except ImportError as error:
+        raise ConfigurationError(
+            "store.url: the driver for PostgreSQL is not installed: run `pip install 'linecert[postgres]'`"
+        ) from error
+    return PostgresBackend(parsed.set(drivername="postgresql+psycopg"))

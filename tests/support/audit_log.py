@@ -40,14 +40,20 @@ class AuditLog:
         """The certificates of a device, oldest first."""
         return [record for record in self.certificates if record.registration_id == registration_id]
 
+    @property
+    def signatures(self) -> tuple[int, int]:
+        """How many signatures became certificates, and how many were thrown away."""
+        return len(self.certificates), len(self.discarded())
+
     def discarded(self) -> list[str | None]:
         """Why signatures were not used."""
         return [event.reason for event in self.events if event.kind == "discarded"]
 
 
 def verified(installation: Installation) -> AuditLog:
-    """Read the log and prove it: no gaps, time in order, root and checkpoints those of the rows, leaves those of
-    the certificates. A server may be running.
+    """Read the log and prove it; a server may be running.
+
+    There are no gaps, time is in order, root and checkpoints are those of the rows, and leaves those of certificates.
     """
     with closing(sqlite3.connect(installation.folder / "linecert.db")) as connection:
         connection.execute("BEGIN")

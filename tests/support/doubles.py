@@ -1,7 +1,9 @@
 """Doubles of the ports, written by hand."""
 
+import time
 from collections.abc import Sequence
 
+from linecert_service.domain.events import NewEvent
 from linecert_service.domain.ports import OnRecorded, Outcome
 from linecert_service.domain.records import Issued, Recorded
 from linecert_service.domain.requests import Claim, SignedCertificate
@@ -29,6 +31,21 @@ class FakeClock:
         self.elapsed += seconds
 
 
+class RunningClock:
+    """A clock that starts at a time of the test's choice, and goes."""
+
+    def __init__(self, now: float) -> None:
+        self._offset = now - time.monotonic()
+
+    def time(self) -> float:
+        """Seconds since 1970."""
+        return time.monotonic() + self._offset
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+        return time.monotonic()
+
+
 class NullMeter:
     """Takes what it is told."""
 
@@ -50,6 +67,7 @@ class FakeRecorder:
         self.recorded: list[SignedCertificate] = []
         self._waiting: list[tuple[Sequence[SignedCertificate], OnRecorded]] = []
         self.bursts: list[int] = []
+        self.events: list[NewEvent] = []
 
     def submit(self, signed: Sequence[SignedCertificate], on_recorded: OnRecorded) -> None:
         """Take over certificates."""
@@ -58,6 +76,10 @@ class FakeRecorder:
         self._waiting.append((signed, on_recorded))
         if self.at_once:
             self.answer()
+
+    def record(self, event: NewEvent) -> None:
+        """Take over an event."""
+        self.events.append(event)
 
     def answer(self) -> None:
         """Answer all that waits."""

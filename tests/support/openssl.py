@@ -11,9 +11,11 @@ needs_openssl: Final = pytest.mark.skipif(shutil.which("openssl") is None, reaso
 """Mark for tests that run it."""
 
 
-def openssl(*arguments: str, folder: Path) -> str:
-    """Run a command in `folder` and return its output; it must succeed."""
-    result = subprocess.run(["openssl", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+def openssl(command: str, *arguments: str, folder: Path) -> str:
+    """Run a command in `folder` and return its output; it must succeed. `arguments` may hold spaces."""
+    result = subprocess.run(
+        ["openssl", *command.split(), *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
     assert result.returncode == 0, result.stderr
     return result.stdout
 
@@ -24,4 +26,4 @@ def verify_client_chain(chain: bytes, folder: Path) -> None:
     for name, content in (("leaf", blocks[:1]), ("intermediates", blocks[1:-1]), ("root", blocks[-1:])):
         (folder / f"{name}.pem").write_bytes(b"".join(content))
     options = "-x509_strict -purpose sslclient -CAfile root.pem -untrusted intermediates.pem"
-    assert "leaf.pem: OK" in openssl("verify", *options.split(), "leaf.pem", folder=folder)
+    assert "leaf.pem: OK" in openssl(f"verify {options} leaf.pem", folder=folder)

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import urllib.request
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from dataclasses import dataclass
@@ -160,12 +161,10 @@ class Caller:
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
-def ask(registration_id: str = "device-01", *, key: csrs.PrivateKey | None = None, **fields: Any) -> SignDeviceRequest:
+def ask(device: str = "device-01", /, *, key: csrs.PrivateKey | None = None, **fields: Any) -> SignDeviceRequest:
     """A request for a device with a key of its own, under a request_id of its own; `fields` go over that."""
-    signer = device_key(registration_id) if key is None else key
-    return SignDeviceRequest(
-        **{"request_id": str(uuid.uuid4()), "csr": csrs.make(registration_id, signer)} | fields,
-    )
+    signer = device_key(device) if key is None else key
+    return SignDeviceRequest(**{"request_id": str(uuid.uuid4()), "csr": csrs.make(device, signer)} | fields)
 
 
 @functools.cache
@@ -228,10 +227,11 @@ class Running:
         """Where callers call."""
         return self._settings.listen
 
-    @property
-    def metrics_url(self) -> str:
-        """What Prometheus scrapes."""
-        return f"http://{self._settings.metrics_listen}/metrics"
+    def scrape(self) -> str:
+        """What Prometheus reads. Blocks."""
+        with urllib.request.urlopen(f"http://{self._settings.metrics_listen}/metrics", timeout=10) as response:
+            text: str = response.read().decode()
+            return text
 
     def caller(self, name: str = STATION) -> Caller:
         """A new connection of one of the installation's callers."""
@@ -265,16 +265,27 @@ class Running:
         return caller
 
 
+class InProcess(Running):
+    """A server in the test's event loop."""
+
+    def __init__(self, installation: Installation, server: Server) -> None:
+        super().__init__(installation)
+        self._server = server
+
+    async def drain(self) -> None:
+        """What SIGTERM makes it do: finish and record what was admitted, and end."""
+        await self._server.stop()
+
+
 @contextlib.asynccontextmanager
-async def serving(installation: Installation, clock: Clock | None = None) -> AsyncIterator[Running]:
+async def serving(installation: Installation, clock: Clock | None = None) -> AsyncIterator[InProcess]:
     """A server in this event loop, drained at the end."""
-    server = await Server.start(installation.settings(), clock)
-    running = Running(installation)
+    running = InProcess(installation, await Server.start(installation.settings(), clock))
     try:
         yield running
     finally:
         await running.close_callers()
-        await server.stop()
+        await running.drain()
 
 
 class ServerProcess(Running):

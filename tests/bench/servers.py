@@ -1,0 +1,102 @@
+"""The two servers that are measured, each a process of its own on the loopback."""
+
+import contextlib
+import json
+import subprocess
+import sysconfig
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Final
+
+from bench import echo
+from bench.figures import ECHO, SERVICE
+from linecert_service.installation.authorities import CaKeyType
+from support.installations import Installation
+
+_PROGRAM: Final = Path(sysconfig.get_path("scripts"), "linecert-server")
+_ANY_PORT: Final = "127.0.0.1:0"
+_PATIENCE_SECONDS: Final = 30.0
+_LOG_TAIL: Final = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A server that runs.
+
+    Attributes:
+        name: SERVICE or ECHO.
+        port: on the loopback, with mutual TLS.
+        pid: its process.
+        client: folder of the caller's certificate and key and the server's CA, as `init` makes it.
+    """
+
+    name: str
+    port: int
+    pid: int
+    client: Path
+
+
+def install(folder: Path, issuer: CaKeyType) -> Installation:
+    """An installation as an operator makes it; it takes ports that are free."""
+    listen = (f"--{name}listen={_ANY_PORT}" for name in ("", "metrics-", "health-"))
+    command = [str(_PROGRAM), "init", str(folder), "--name=bench", f"--key-type={issuer}", *listen]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return Installation(folder)
+
+
+@contextlib.contextmanager
+def linecert_server(installation: Installation) -> Iterator[Target]:
+    """The service, as an operator runs it, with its log in a file.
+
+    Raises:
+        RuntimeError: it did not start, or did not end well; with the end of its log.
+    """
+    log = installation.folder / "server.log"
+    with log.open("wb") as stream:
+        process = subprocess.Popen([_PROGRAM, "serve", "--config", installation.config], stderr=stream)
+    try:
+        yield Target(SERVICE, _port(process, log), process.pid, _client(installation))
+    finally:
+        process.terminate()
+        status = process.wait(_PATIENCE_SECONDS)
+    if status:
+        raise _failure(f"the server ended with status {status}", log)
+
+
+@contextlib.contextmanager
+def echo_server(installation: Installation, response: bytes) -> Iterator[Target]:
+    """A server that answers the same calls with `response`, and does nothing else."""
+    context = get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=echo.serve, args=(installation.folder, response, theirs), daemon=True)
+    process.start()
+    if process.pid is None or not ours.poll(_PATIENCE_SECONDS):
+        raise RuntimeError("the echo server did not start")
+    try:
+        yield Target(ECHO, ours.recv(), process.pid, _client(installation))
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _client(installation: Installation) -> Path:
+    return installation.layout.client("station-01")
+
+
+def _port(process: "subprocess.Popen[bytes]", log: Path) -> int:
+    """The port that the server's log names when it serves."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        # A line that is not whole yet is read the next time.
+        for line in log.read_text().split("\n")[:-1]:
+            if line.startswith("{") and (entry := json.loads(line))["event"] == "serving":
+                return int(entry["port"])
+        time.sleep(0.05)
+    raise _failure("the server did not start", log)
+
+
+def _failure(problem: str, log: Path) -> RuntimeError:
+    return RuntimeError(f"{problem}; its log ends:\n{log.read_text()[-_LOG_TAIL:]}")

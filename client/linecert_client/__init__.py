@@ -20,6 +20,8 @@ if TYPE_CHECKING:
         TlsError,
         Unavailable,
     )
+    from linecert_client.filters import Filter
+    from linecert_client.log_results import Event, InclusionProof, LogEntry, LogInfo, SummaryRow
     from linecert_client.results import (
         Chain,
         IssuedCertificate,
@@ -38,15 +40,21 @@ __all__ = [
     "ConfigurationError",
     "Credential",
     "DeadlineExceeded",
+    "Event",
+    "Filter",
+    "InclusionProof",
     "IssuedCertificate",
     "IssuedDevice",
     "Issuers",
     "LinecertError",
+    "LogEntry",
+    "LogInfo",
     "OutputError",
     "Page",
     "Profile",
     "Refused",
     "ReplacementReason",
+    "SummaryRow",
     "TlsError",
     "Unavailable",
 ]
@@ -68,6 +76,8 @@ _HOMES: Final = {
         ),
         "errors",
     ),
+    "Filter": "filters",
+    **dict.fromkeys(("Event", "InclusionProof", "LogEntry", "LogInfo", "SummaryRow"), "log_results"),
     **dict.fromkeys(
         ("Chain", "IssuedCertificate", "IssuedDevice", "Issuers", "Page", "Profile", "ReplacementReason"), "results"
     ),

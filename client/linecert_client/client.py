@@ -1,29 +1,21 @@
 """The client of the certificate service."""
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta
-from pathlib import Path
-from types import MappingProxyType, TracebackType
-from typing import Any, Final, Self, TypeVar
+from collections.abc import Mapping
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Final
 
-import grpc
-
-from linecert.v1.audit_pb2 import GetIssuedCertificateRequest, IssuanceFilter, ListIssuedCertificatesRequest
 from linecert.v1.signing_pb2 import GetIssuersRequest, SignDeviceRequest
-from linecert_client import errors, retry, tls_probe
-from linecert_client.channels import Server, Servers
-from linecert_client.config import ClientConfig
-from linecert_client.credentials import Credential
+from linecert_client import errors
+from linecert_client.audit_calls import AuditCalls
 from linecert_client.errors import Refused
-from linecert_client.refusals import refused
-from linecert_client.results import IssuedDevice, Issuers, Page, ReplacementReason
+from linecert_client.results import IssuedDevice, Issuers, ReplacementReason
 
 _NO_ATTRIBUTES: Final[Mapping[str, str]] = MappingProxyType({})
-_Answer = TypeVar("_Answer")
 
 
-class Client:
+class Client(AuditCalls):
     """Asks the service for device certificates, and for what was issued. A context manager; safe for threads.
 
         with Client.from_folder("clients/station-01") as client:
@@ -43,34 +35,6 @@ class Client:
         ConfigurationError: a file is missing or wrong.
         TlsError: the client certificate has expired.
     """
-
-    def __init__(self, config: ClientConfig) -> None:
-        self._config = config
-        self.credential = Credential.load(config)
-        self.credential.check_time()
-        self._servers = Servers(config.addresses, self.credential)
-
-    @classmethod
-    def from_folder(cls, folder: Path | str) -> Self:
-        """A client from a folder with `client.toml`, as `linecert-server init` and `station add` make it.
-
-        Raises:
-            ConfigurationError: `client.toml` or a file that it names is missing or wrong.
-            TlsError: the client certificate has expired.
-        """
-        return cls(ClientConfig.from_folder(folder))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End the connections."""
-        self._servers.close()
 
     def sign(
         self,
@@ -126,79 +90,6 @@ class Client:
         answer = self._call(lambda server: server.signing.SignDevice, request, deadline, request_id)
         return IssuedDevice.from_answer(answer.issued, answer.chain, replayed=answer.replayed)
 
-    def get(
-        self, *, serial_number: str | None = None, registration_id: str | None = None, deadline: float | None = None
-    ) -> IssuedDevice:
-        """Read one certificate by its serial number, or a device's newest. Give exactly one of the two.
-
-        Args:
-            serial_number: hex, with or without colons.
-            registration_id: compared without case.
-            deadline: seconds, retries included.
-
-        Raises:
-            ValueError: none or both are given.
-            Refused: `CERTIFICATE_UNKNOWN` where there is none that this caller may see.
-        """
-        if (serial_number is None) == (registration_id is None):
-            raise ValueError("give either serial_number or registration_id")
-        request = GetIssuedCertificateRequest(serial_number=serial_number, registration_id=registration_id)
-        answer = self._call(lambda server: server.audit.GetIssuedCertificate, request, deadline)
-        return IssuedDevice.from_answer(answer.issued, answer.chain)
-
-    def list(
-        self,
-        *,
-        registration_id: str | None = None,
-        station: str | None = None,
-        line: str | None = None,
-        work_order: str | None = None,
-        lot: str | None = None,
-        profile: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        page_size: int = 100,
-        deadline: float | None = None,
-    ) -> Iterator[Page]:
-        """Read what was issued, newest first, page by page; the next page is fetched when it is asked for.
-
-        Args:
-            registration_id: compared without case, as a whole.
-            station: of the station that asked.
-            line: of that station.
-            work_order: of the request.
-            lot: of the request.
-            profile: by which it was issued.
-            since: issued at or after this time; aware.
-            until: issued before this time; aware.
-            page_size: at most 1,000.
-            deadline: seconds for each page, retries included.
-
-        Yields:
-            Pages, of which any may be empty.
-
-        Raises:
-            Refused: `FIELD_INVALID` for a filter that the service does not serve.
-        """
-        criteria = IssuanceFilter(
-            registration_id=registration_id or "",
-            station=station or "",
-            line=line or "",
-            work_order=work_order or "",
-            lot=lot or "",
-            profile=profile or "",
-            start_time=since,
-            end_time=until,
-        )
-        token = ""
-        while True:
-            request = ListIssuedCertificatesRequest(filter=criteria, page_size=page_size, page_token=token)
-            answer = self._call(lambda server: server.audit.ListIssuedCertificates, request, deadline)
-            yield Page.from_proto(answer)
-            token = answer.next_page_token
-            if not token:
-                return
-
     def issuers(self, *, deadline: float | None = None) -> Issuers:
         """The chains that device certificates end in, this caller's profiles, and who the service takes it for.
 
@@ -208,27 +99,6 @@ class Client:
         return Issuers.from_proto(
             self._call(lambda server: server.signing.GetIssuers, GetIssuersRequest(), deadline),
         )
-
-    def _call(
-        self,
-        method: Callable[[Server], Any],
-        request: Any,
-        deadline: float | None,
-        request_id: str | None = None,
-    ) -> Any:
-        return retry.call(
-            lambda timeout: _attempt(method(self._servers.next()), request, timeout),
-            deadline=self._config.deadline if deadline is None else deadline,
-            examine_transport=lambda left: tls_probe.examine(self._config.addresses, self.credential, left),
-            request_id=request_id,
-        )
-
-
-def _attempt(method: Callable[..., _Answer], request: Any, timeout: float) -> _Answer:
-    try:
-        return method(request, timeout=timeout)
-    except grpc.RpcError as error:
-        raise refused(error) from error
 
 
 def _refuse_private_key(csr: bytes) -> None:

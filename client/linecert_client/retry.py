@@ -5,7 +5,6 @@ RESOURCE_EXHAUSTED where the service says after which time. Waits grow exponenti
 (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), and never undercut RetryInfo.
 """
 
-import itertools
 import random
 import time
 from collections.abc import Callable
@@ -22,6 +21,51 @@ _AGAIN: Final = frozenset({"UNAVAILABLE", "CANCELLED", "DEADLINE_EXCEEDED"})
 _Answer = TypeVar("_Answer")
 
 
+class Attempts:
+    """The attempts at one call, or at the next message of a stream.
+
+    Args:
+        deadline: seconds for all attempts and waits together.
+        examine_transport: called after a failure without a reason until it returns True; takes the seconds that are
+            left, and raises where another attempt would be in vain.
+        request_id: of the request, for the error's text.
+    """
+
+    def __init__(
+        self, deadline: float, examine_transport: Callable[[float], bool], request_id: str | None = None
+    ) -> None:
+        self._deadline = deadline
+        self._examine_transport = examine_transport
+        self._request_id = request_id
+        self._end = time.monotonic() + deadline
+        self._failed = 0
+        self._examined = False
+
+    def timeout(self) -> float:
+        """Seconds for the next attempt."""
+        left = self._end - time.monotonic()
+        # A server that hangs gets half of what is left, so that another one can still answer.
+        return max(0.0, min(left, max(left / 2, _SHORTEST_ATTEMPT_SECONDS)))
+
+    def wait_after(self, refusal: Refused) -> None:
+        """Wait until the next attempt.
+
+        Raises:
+            Refused: for a reason that another attempt does not cure.
+            Unavailable: the deadline leaves no room for another attempt.
+            DeadlineExceeded: the last attempt had no answer when the deadline came.
+        """
+        if not _curable(refusal):
+            raise refusal
+        if refusal.status == "UNAVAILABLE" and not refusal.reason and not self._examined:
+            self._examined = self._examine_transport(self._end - time.monotonic())
+        wait = _wait(self._failed, refusal.retry_after)
+        self._failed += 1
+        if time.monotonic() + wait >= self._end:
+            raise _given_up(refusal, self._deadline, self._request_id) from refusal
+        time.sleep(wait)
+
+
 def call(
     send: Callable[[float], _Answer],
     *,
@@ -33,37 +77,22 @@ def call(
 
     Args:
         send: one attempt; takes its timeout in seconds and raises `Refused`.
-        deadline: seconds for all attempts and waits together.
-        examine_transport: called after a failure without a reason until it returns True; takes the seconds that are
-            left, and raises where another attempt would be in vain.
-        request_id: of the request, for the error's text.
+        deadline: as in `Attempts`.
+        examine_transport: as in `Attempts`.
+        request_id: as in `Attempts`.
 
     Raises:
         Refused: for a reason that another attempt does not cure.
         Unavailable: the deadline left no room for another attempt.
         DeadlineExceeded: the last attempt had no answer when the deadline came.
     """
-    end = time.monotonic() + deadline
-    examined = False
-    for attempt in itertools.count():
+    attempts = Attempts(deadline, examine_transport, request_id)
+    while True:
         try:
-            return send(_attempt_timeout(end - time.monotonic()))
+            return send(attempts.timeout())
         except Refused as refusal:
             last = refusal
-        if not _curable(last):
-            raise last
-        if last.status == "UNAVAILABLE" and not last.reason and not examined:
-            examined = examine_transport(end - time.monotonic())
-        wait = _wait(attempt, last.retry_after)
-        if time.monotonic() + wait >= end:
-            raise _given_up(last, deadline, request_id) from last
-        time.sleep(wait)
-    raise AssertionError  # pragma: no cover - count() does not end
-
-
-def _attempt_timeout(left: float) -> float:
-    # A server that hangs gets half of what is left, so that another one can still answer.
-    return max(0.0, min(left, max(left / 2, _SHORTEST_ATTEMPT_SECONDS)))
+        attempts.wait_after(last)
 
 
 def _curable(refusal: Refused) -> bool:

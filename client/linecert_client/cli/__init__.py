@@ -13,11 +13,11 @@ import typer
 # gRPC's C core writes to stderr on its own, where a script expects this program's messages and nothing else.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
-from linecert_client.cli import audit, issue
+from linecert_client.cli import audit, charts, export, issue, verify
 
 EPILOG: Final = (
     "Exit codes: 0 done; 1 a fault of linecert; 2 wrong usage; 3 correct the device; 4 correct the station; "
-    "5 ask the planner; 6 call the operator; 7 try again later; 130 interrupted. "
+    "5 ask the planner; 6 call the operator; 7 try again later; 8 the log does not verify; 130 interrupted. "
     "Errors go to stderr; with --json each line there is one JSON object."
 )
 
@@ -31,6 +31,9 @@ app = typer.Typer(
 )
 issue.register(app)
 audit.register(app)
+verify.register(app)
+export.register(app)
+charts.register(app)
 
 
 @app.callback()

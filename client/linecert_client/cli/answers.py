@@ -2,14 +2,13 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
-from datetime import datetime, timedelta
 from typing import Any
 
 import typer
 
 from linecert_client.device_files import DeviceFiles
-from linecert_client.results import IssuedCertificate, IssuedDevice, Issuers
+from linecert_client.records import issued_json, json_value
+from linecert_client.results import IssuedDevice, Issuers
 
 
 def print_json(value: Any) -> None:
@@ -30,17 +29,6 @@ def print_issued(device: IssuedDevice, files: DeviceFiles | None, *, as_json: bo
         typer.echo(f"{device.registration_id}: certificate {device.serial_number}{again} -> {files.chain_path}")
 
 
-def issued_json(issued: IssuedCertificate) -> dict[str, Any]:
-    """A record for scripts: the certificate as PEM, or the full chain where it is known."""
-    names = [field.name for field in dataclasses.fields(IssuedCertificate) if field.name != "certificate"]
-    record = {name: _json(getattr(issued, name)) for name in names}
-    if not issued.certificate:
-        return record
-    if isinstance(issued, IssuedDevice):
-        return record | {"chain_pem": issued.full_chain_pem()}
-    return record | {"certificate_pem": issued.certificate_pem()}
-
-
 def issuers_json(issuers: Issuers) -> dict[str, Any]:
     """The issuers for scripts: certificates as PEM."""
     return {
@@ -54,19 +42,7 @@ def issuers_json(issuers: Issuers) -> dict[str, Any]:
             for chain in issuers.chains
         ],
         "profiles": [
-            {field.name: _json(getattr(profile, field.name)) for field in dataclasses.fields(profile)}
+            {field.name: json_value(getattr(profile, field.name)) for field in dataclasses.fields(profile)}
             for profile in issuers.profiles
         ],
     }
-
-
-def _json(value: Any) -> Any:
-    match value:
-        case datetime():
-            return value.isoformat().replace("+00:00", "Z")
-        case timedelta():
-            return int(value.total_seconds())
-        case Mapping():
-            return dict(value)
-        case _:
-            return value

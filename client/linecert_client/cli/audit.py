@@ -1,14 +1,16 @@
 """`linecert list`, `show` and `issuers`: what was issued, and by whom it can be."""
 
 import itertools
-from datetime import timedelta
+import json
 from typing import Annotated, Final
 
 import typer
 
-from linecert_client.cli import options
-from linecert_client.cli.answers import issued_json, issuers_json, print_json
+from linecert_client.cli import filters, options
+from linecert_client.cli.answers import issuers_json, print_json
 from linecert_client.cli.session import session
+from linecert_client.following import following
+from linecert_client.records import issued_json
 
 _LARGEST_PAGE: Final = 1000
 
@@ -24,31 +26,48 @@ def list_issued(
     context: typer.Context,
     *,
     registration_id: options.RegistrationId = None,
-    station: Annotated[str | None, typer.Option("--station", help="The station that asked.")] = None,
-    line: Annotated[str | None, typer.Option("--line", help="The line of that station.")] = None,
+    registration_id_prefix: filters.RegistrationIdPrefix = None,
+    station: filters.Station = None,
+    line: filters.Line = None,
     work_order: options.WorkOrder = None,
     lot: options.Lot = None,
     profile: options.Profile = None,
+    public_key_sha256: filters.PublicKey = None,
+    attribute: filters.Attributes = None,
+    state: filters.StateOf = None,
     since: options.Since = None,
     until: options.Until = None,
+    after_log_index: filters.AfterLogIndex = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="How many at most.")] = 100,
+    follow: Annotated[
+        bool,
+        typer.Option("--follow", help="Print JSON lines, oldest first: what comes from now on, or after a log index."),
+    ] = False,
     deadline: options.Deadline = None,
     as_json: options.Json = False,
 ) -> None:
     """List what was issued, newest first. A station sees its own, an auditor all."""
+    criteria = filters.read(
+        registration_id=registration_id,
+        registration_id_prefix=registration_id_prefix,
+        station=station,
+        line=line,
+        work_order=work_order,
+        lot=lot,
+        profile=profile,
+        public_key_sha256=public_key_sha256,
+        attribute=attribute,
+        state=state,
+        since=since,
+        until=until,
+        after_log_index=after_log_index,
+    )
     with session(context, as_json=as_json) as client:
-        pages = client.list(
-            registration_id=registration_id,
-            station=station,
-            line=line,
-            work_order=work_order,
-            lot=lot,
-            profile=profile,
-            since=since,
-            until=until,
-            page_size=min(limit, _LARGEST_PAGE),
-            deadline=_seconds(deadline),
-        )
+        if follow:
+            for issued in following(client, criteria, deadline=options.seconds(deadline)):
+                typer.echo(json.dumps(issued_json(issued)))
+            return
+        pages = client.list(criteria, page_size=min(limit, _LARGEST_PAGE), deadline=options.seconds(deadline))
         found = list(itertools.islice(itertools.chain.from_iterable(page.issued for page in pages), limit))
         if as_json:
             print_json([issued_json(issued) for issued in found])
@@ -70,7 +89,9 @@ def show(
     if (serial_number is None) == (registration_id is None):
         raise typer.BadParameter("give either a serial number or --registration-id")
     with session(context, as_json=as_json) as client:
-        device = client.get(serial_number=serial_number, registration_id=registration_id, deadline=_seconds(deadline))
+        device = client.get(
+            serial_number=serial_number, registration_id=registration_id, deadline=options.seconds(deadline)
+        )
         if as_json:
             print_json(issued_json(device))
             return
@@ -82,14 +103,10 @@ def show(
 def issuers(context: typer.Context, deadline: options.Deadline = None, as_json: options.Json = False) -> None:
     """Show the CAs that device certificates end in, your profiles, and who the service takes you for."""
     with session(context, as_json=as_json) as client:
-        answer = client.issuers(deadline=_seconds(deadline))
+        answer = client.issuers(deadline=options.seconds(deadline))
         if as_json:
             print_json(issuers_json(answer))
             return
         from linecert_client.cli import tables  # noqa: PLC0415 - as above
 
         tables.print_issuers(answer)
-
-
-def _seconds(deadline: timedelta | None) -> float | None:
-    return deadline.total_seconds() if deadline else None

@@ -59,6 +59,11 @@ def read_attributes(texts: Sequence[str]) -> dict[str, str]:
     return attributes
 
 
+def seconds(deadline: timedelta | None) -> float | None:
+    """A deadline as the client takes it."""
+    return deadline.total_seconds() if deadline else None
+
+
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 Out: TypeAlias = Annotated[Path, typer.Option("--out", file_okay=False, help="The folder to write to.")]
 Deadline: TypeAlias = Annotated[
@@ -126,4 +131,4 @@ class Wishes:
     @property
     def deadline_seconds(self) -> float | None:
         """The deadline as the client takes it."""
-        return self.deadline.total_seconds() if self.deadline else None
+        return seconds(self.deadline)

@@ -8,6 +8,9 @@ import typer
 from linecert.v1.options_pb2 import Action
 from linecert_client.errors import DeadlineExceeded, LinecertError, Refused, TlsError, Unavailable
 
+NOT_VERIFIED: Final = 8
+"""The exit code of a verification that found something."""
+
 _OUR_FAULT: Final = 1
 _BEFORE_FIRST_ACTION: Final = 2  # 0, 1 and 2 are taken: the first action is 3
 
@@ -25,13 +28,13 @@ def error(error: LinecertError, *, as_json: bool) -> None:
         _line({"error": type(error).__name__, **_facts(error), "exit_code": exit_code(error)})
         return
     typer.secho("error: ", fg=typer.colors.RED, bold=True, nl=False, err=True)
-    typer.echo(_printable(error.message), err=True)
+    typer.echo(printable(error.message), err=True)
     refusal = error.last if isinstance(error, Unavailable) else error
     if isinstance(refusal, Refused):
         where = f", field {refusal.field}" if refusal.field else ""
-        typer.echo(_printable(f"  reason: {refusal.reason or 'none given'} ({refusal.status}{where})"), err=True)
+        typer.echo(printable(f"  reason: {refusal.reason or 'none given'} ({refusal.status}{where})"), err=True)
         for key, value in sorted(refusal.metadata.items()):
-            typer.echo(_printable(f"  {key}: {value}"), err=True)
+            typer.echo(printable(f"  {key}: {value}"), err=True)
     typer.echo(f"  next: {error.advice}", err=True)
 
 
@@ -62,6 +65,6 @@ def _line(value: dict[str, Any]) -> None:
     typer.echo(json.dumps(value), err=True)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Without control characters: what a server answers must not steer a terminal."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)

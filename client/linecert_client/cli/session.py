@@ -21,10 +21,20 @@ def session(context: typer.Context, *, as_json: bool) -> Iterator[Client]:
     Raises:
         typer.Exit: something failed or was interrupted, and stderr says so.
     """
+    with reporting(as_json=as_json), Client.from_folder(context.obj) as client:
+        _warn_of_end(client, as_json=as_json)
+        yield client
+
+
+@contextlib.contextmanager
+def reporting(*, as_json: bool) -> Iterator[None]:
+    """Errors inside become a message and an exit code.
+
+    Raises:
+        typer.Exit: something failed or was interrupted, and stderr says so.
+    """
     try:
-        with Client.from_folder(context.obj) as client:
-            _warn_of_end(client, as_json=as_json)
-            yield client
+        yield
     except LinecertError as error:
         report.error(error, as_json=as_json)
         raise typer.Exit(report.exit_code(error)) from None

@@ -1,6 +1,6 @@
 """Tables for people. Imported only where one is printed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -10,8 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from linecert_client.log_results import Event, SummaryRow
 from linecert_client.results import IssuedCertificate, IssuedDevice, Issuers
 
+_BAR_WIDTH: Final = 30
 _PIPE_WIDTH: Final = 240  # rich takes a pipe for 80 columns and would cut serial numbers
 
 
@@ -69,6 +71,39 @@ def print_issuers(issuers: Issuers) -> None:
             )
     _print(profiles)
     _print(chains)
+
+
+def print_summary(rows: Sequence[SummaryRow], by: str) -> None:
+    """One line a span and value, with a bar as long as its share of the largest."""
+    table = _table("from", by.replace("-", " "), "issued", "", "replacements", "rejected")
+    largest = max((row.issued for row in rows), default=0)
+    for row in rows:
+        bar = "\N{FULL BLOCK}" * round(_BAR_WIDTH * row.issued / max(1, largest))
+        figures = (str(row.issued), bar, str(row.replacements), str(row.rejected))
+        _row(table, _time(row.bucket_start), row.value, *figures)
+    total = sum(row.issued for row in rows), sum(row.replacements for row in rows), sum(row.rejected for row in rows)
+    table.add_section()
+    _row(table, "total", "", str(total[0]), "", str(total[1]), str(total[2]))
+    _print(table)
+
+
+def print_events(found: Iterable[Event]) -> None:
+    """One line an event."""
+    table = _table("time", "kind", "reason", "station", "actor", "registration ID", "serial number", "detail")
+    for event in found:
+        detail = ", ".join(f"{key}={value}" for key, value in sorted(event.detail.items()))
+        _row(
+            table,
+            _time(event.time),
+            event.kind,
+            event.reason,
+            event.station,
+            event.actor,
+            event.registration_id,
+            event.serial_number,
+            detail,
+        )
+    _print(table)
 
 
 def _facts(device: IssuedDevice) -> Iterable[tuple[str, str]]:

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from support.audit_service import AuditService
+from support.auditor import Auditor
 from support.client_pki import Pki, write_client_folder
 from support.fake_service import FakeService
+from support.ledger import Ledger
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +29,10 @@ def service(pki: Pki) -> Iterator[FakeService]:
 def folder(pki: Pki, service: FakeService, tmp_path: Path) -> Path:
     """The folder of a client that the service trusts."""
     return write_client_folder(tmp_path / "station", [service.address], pki.station, pki.server_ca)
+
+
+@pytest.fixture
+def auditor(pki: Pki, tmp_path: Path) -> Iterator[Auditor]:
+    """An auditor of a service with a log of 10 certificates."""
+    with AuditService(pki.server, pki.station_ca, Ledger.of(10)) as service:
+        yield Auditor(write_client_folder(tmp_path / "auditor", [service.address], pki.station, pki.server_ca), service)

@@ -9,10 +9,11 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from linecert.v1 import audit_pb2
+from linecert.v1 import audit_pb2, issuance_pb2
 from linecert_client import (
     Client,
     DeadlineExceeded,
+    Filter,
     IssuedCertificate,
     Refused,
     ReplacementReason,
@@ -134,14 +135,32 @@ def test_list_goes_through_all_pages(client: Client, service: FakeService) -> No
 
 
 def test_list_sends_its_filter(client: Client, service: FakeService) -> None:
-    """The filter's fields and times arrive."""
+    """Every field of the filter arrives."""
     since = datetime(2026, 1, 31, tzinfo=UTC)
-    list(client.list(registration_id="a", station="b", line="c", work_order="d", lot="e", profile="f", since=since))
+    criteria = Filter(
+        registration_id="a",
+        registration_id_prefix="p",
+        station="b",
+        line="c",
+        work_order="d",
+        lot="e",
+        profile="f",
+        public_key_sha256="00",
+        attributes={"board": "1"},
+        state="replaced",
+        since=since,
+        after_log_index=0,
+    )
+    list(client.list(criteria))
     sent = service.requests[0].filter
     assert (sent.registration_id, sent.station, sent.line) == ("a", "b", "c")
     assert (sent.work_order, sent.lot, sent.profile) == ("d", "e", "f")
     assert sent.start_time.ToDatetime(tzinfo=UTC) == since
     assert not sent.HasField("end_time")
+    assert (sent.registration_id_prefix, sent.public_key_sha256, dict(sent.attributes)) == ("p", "00", {"board": "1"})
+    assert sent.state == issuance_pb2.IssuedCertificate.STATE_REPLACED
+    assert sent.HasField("after_log_index")
+    assert sent.after_log_index == 0
 
 
 def test_issuers_say_who_is_asking(client: Client) -> None:

@@ -7,21 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Self
 
 import grpc
+import grpc.aio
 import structlog
+from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 from linecert import contract
-from linecert.transparency import NoteSigner, canonical_json
 from linecert_service.config import Profile as ProfileSettings
 from linecert_service.config import Settings
 from linecert_service.csr import deny_list
 from linecert_service.csr.checker import CsrChecker
-from linecert_service.domain.clock import Clock, SystemClock
-from linecert_service.domain.errors import ConfigurationError, StoreUnavailable
-from linecert_service.domain.events import NewEvent
+from linecert_service.domain.clock import Clock, ClockGuard, SystemClock
+from linecert_service.domain.errors import ConfigurationError, Refused, StoreUnavailable
 from linecert_service.installation import trust
+from linecert_service.installation.layout import Layout
 from linecert_service.installation.trust import Trust
-from linecert_service.issuance.clock_guard import ClockGuard
 from linecert_service.issuance.issuer import Issuer
 from linecert_service.issuance.pipeline import Pipeline
 from linecert_service.issuance.planning import Planner
@@ -33,21 +33,26 @@ from linecert_service.observability.store_watch import StoreWatch
 from linecert_service.policy.stations import Stations
 from linecert_service.rpc.admission import Admission
 from linecert_service.rpc.audit import AuditHandlers
-from linecert_service.rpc.dispatch import Dispatcher
+from linecert_service.rpc.audit_trail import AuditTrail
+from linecert_service.rpc.dispatch import Dispatcher, Handler
 from linecert_service.rpc.health import Health
 from linecert_service.rpc.identity import Callers
+from linecert_service.rpc.log import LogHandlers
+from linecert_service.rpc.reports import ReportHandlers
 from linecert_service.rpc.server import Tls, health_server, main_server
 from linecert_service.rpc.signing import SigningHandlers
 from linecert_service.signers.local import LocalSigner
-from linecert_service.store.service import Store
+from linecert_service.store.log_guard import LogGuard, LogInconsistent
+from linecert_service.store.service import LogIdentity, Store
 
 DRAIN_SECONDS: Final = 10.0
+"""For calls to end, and then for what was taken on to be finished."""
+PROBE_DRAIN_SECONDS: Final = 1.0
+PATIENCE_SECONDS: Final = 5.0
+"""For a store that cannot write, at the very end."""
 MAINTENANCE_SECONDS: Final = 1.0
 LOCAL_PENDING: Final = 512
 POOLED_PENDING: Final = 2_048
-
-LOG_EPOCH: Final = 1
-CHECKPOINTS_FILE: Final = "checkpoints.txt"
 
 _log = structlog.get_logger("linecert.server")
 
@@ -126,11 +131,13 @@ class Server:
             _log.warning("check", problem=warning)
         health = Health()
         readiness = Readiness(changed=health.changed)
-        store = self._open_store(trusted, readiness)
-        guard = ClockGuard(clock, store.log_time)
-        profiles = self._profiles(trusted, store)
+        guard = ClockGuard(clock)
+        store = self._open_store(trusted, readiness, guard)
+        profiles = self._profiles(trusted)
         store.committer.start()
-        self._ending.push_async_callback(store.close, DRAIN_SECONDS)
+        self._ending.push_async_callback(store.close, PATIENCE_SECONDS)
+        trail = AuditTrail(store.committer.record, clock)
+        self._ending.callback(lambda: trail.flush(everything=True))
         pipeline = Pipeline(
             Planner(self._csr_checker(trusted), profiles),
             ledger=store.ledger,
@@ -139,37 +146,47 @@ class Server:
             guard=guard,
             meter=self._metrics,
         )
-        self._ending.push_async_callback(pipeline.drain)
+        self._ending.push_async_callback(_drain, pipeline)
         admission = Admission(settings.limits.pending or _pending(profiles))
         self._observe(trusted, profiles, store, admission)
         callers = Callers(trusted.station_cas, self._stations(trusted), clock, self._metrics)
-        dispatcher = Dispatcher(callers, clock, self._metrics)
-        signing = SigningHandlers(pipeline, admission, profiles=profiles, clock=clock, meter=self._metrics)
-        audit = AuditHandlers(store.reader, clock)
-        built = {"SigningService": signing.by_method(), "AuditService": audit.by_method()}
+        dispatcher = Dispatcher(callers, clock, self._metrics, trail)
+        signing = SigningHandlers(pipeline, admission, profiles=profiles, clock=clock, meter=self._metrics, trail=trail)
+        built = {"SigningService": signing.by_method(), "AuditService": _audit_handlers(store, clock)}
         handlers = [dispatcher.service(service, built.get(service.name, {})) for service in contract.SERVICES]
-        await self._watch(_probes(profiles, store, guard), readiness, store)
+        await self._watch(_probes(profiles, store, guard), readiness, store, trail)
         await self._listen(trusted, handlers, health, admission)
         _log.info("serving", listen=settings.server.listen, port=self.port)
 
-    def _open_store(self, trusted: Trust, readiness: Readiness) -> Store:
-        settings = self._settings
-        signer = NoteSigner(f"{settings.log.name}/{LOG_EPOCH}", trusted.log_key)
-        published = settings.folder / CHECKPOINTS_FILE
+    def _open_store(self, trusted: Trust, readiness: Readiness, guard: ClockGuard) -> Store:
+        settings, layout = self._settings, Layout(self._settings.folder)
         watch = StoreWatch(self._metrics, readiness)
         try:
-            return Store.open(settings.store.url, signer, published, self._clock, watch)
-        except SQLAlchemyError as error:
+            log = LogIdentity(
+                settings.log.name, trusted.log_key, guard=LogGuard.load(layout.log_state), published=layout.checkpoints
+            )
+            store = Store.open(settings.store.url, log, clock=self._clock, guard=guard, watcher=watch)
+            store.prove()
+            for name, files in trusted.issuers.items():
+                store.add_issuer(name, files.chain)
+        except CommandError as error:
+            raise ConfigurationError(
+                "store.url: the database was written by a newer linecert: install that version"
+            ) from error
+        except LogInconsistent as error:
+            raise ConfigurationError(
+                f"{error.message}; the database was restored or altered: see 'After a restore' in docs/operations.md"
+            ) from error
+        except (SQLAlchemyError, Refused) as error:
             raise ConfigurationError(f"store.url: the audit store cannot be opened: {error}") from error
+        return store
 
-    def _profiles(self, trusted: Trust, store: Store) -> dict[str, Profile]:
-        issuers = {}
-        for name, files in trusted.issuers.items():
-            signer = LocalSigner(files.private_key)
-            issuers[name] = Issuer(name, files.chain, signer)
-            if store.issuers.add(files.chain, self._clock.time()):
-                detail = canonical_json({"name": name, "certificate_sha256": issuers[name].sha256.hex()})
-                store.committer.record(NewEvent("issuer_added", detail=detail.decode()))
+    def _profiles(self, trusted: Trust) -> dict[str, Profile]:
+        issuers = {
+            name: Issuer(name, files.chain, LocalSigner(files.private_key)) for name, files in trusted.issuers.items()
+        }
+        for issuer in issuers.values():
+            self._ending.callback(issuer.signer.close)
         return {
             name: _profile(name, profile, issuers[profile.issuer]) for name, profile in self._settings.profiles.items()
         }
@@ -193,11 +210,11 @@ class Server:
         for profile in profiles.values():
             metrics.issuer_not_after(profile.issuer.name, profile.issuer.not_after)
 
-    async def _watch(self, probes: Mapping[str, Probe], readiness: Readiness, store: Store) -> None:
+    async def _watch(self, probes: Mapping[str, Probe], readiness: Readiness, store: Store, trail: AuditTrail) -> None:
         gauges = {"signer": self._metrics.signer_up, "store": self._metrics.store_up}
         monitor = HealthMonitor(readiness, probes, gauges)
         await monitor.check()
-        for work in (monitor.run(), _maintain(store)):
+        for work in (monitor.run(), _maintain(store, trail)):
             task = asyncio.ensure_future(work)
             self._ending.callback(task.cancel)
 
@@ -216,9 +233,9 @@ class Server:
         self._ending.push_async_callback(asyncio.to_thread, metrics_server.close)
         probes, self.health_port = health_server(server.health_listen, health)
         main, self.port = main_server(server.listen, tls, handlers, health, reflect=server.reflection)
-        for listener in (probes, main):
-            await listener.start()
-            self._ending.push_async_callback(listener.stop, DRAIN_SECONDS)
+        await probes.start()
+        await main.start()
+        self._ending.push_async_callback(_stop_listening, main, probes)
         self._ending.push_async_callback(health.close)
         self._ending.callback(admission.close)
 
@@ -237,6 +254,15 @@ def _profile(name: str, settings: ProfileSettings, issuer: Issuer) -> Profile:
     )
 
 
+def _audit_handlers(store: Store, clock: Clock) -> dict[str, Handler]:
+    audit, key = store.audit, store.verifier_key
+    return {
+        **AuditHandlers(audit.certificates, audit.exports, clock).by_method(),
+        **ReportHandlers(audit.summaries, audit.events).by_method(),
+        **LogHandlers(audit.log, origin=key.name, verifier_keys=[str(key)]).by_method(),
+    }
+
+
 def _pending(profiles: Mapping[str, Profile]) -> int:
     pooled = any(profile.issuer.signer.workers for profile in profiles.values())
     return POOLED_PENDING if pooled else LOCAL_PENDING
@@ -253,12 +279,29 @@ def _probes(profiles: Mapping[str, Profile], store: Store, guard: ClockGuard) ->
     return {"signer": signer, "store": store.check, "clock": clock}
 
 
-async def _maintain(store: Store) -> None:
+async def _stop_listening(main: grpc.aio.Server, probes: grpc.aio.Server) -> None:
+    # A probe that watches would hold up the end for as long as it may.
+    await asyncio.gather(main.stop(DRAIN_SECONDS), probes.stop(PROBE_DRAIN_SECONDS))
+
+
+async def _drain(pipeline: Pipeline) -> None:
+    # What a store that cannot write holds up goes on to wait in the committer, which has a patience of its own.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            await pipeline.drain()
+
+
+async def _maintain(store: Store, trail: AuditTrail) -> None:
     while True:
         await asyncio.sleep(MAINTENANCE_SECONDS)
-        # The monitor tells when the store does not answer.
-        with contextlib.suppress(StoreUnavailable):
+        trail.flush()
+        try:
             await store.maintain()
+        except StoreUnavailable:
+            # The monitor tells when the store does not answer.
+            continue
+        except Exception:  # noqa: BLE001 - whatever it is, the next second's turn may do better
+            _log.exception("maintenance failed")
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

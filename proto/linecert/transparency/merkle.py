@@ -125,6 +125,11 @@ def subtrees_from(read: Callable[[int, int, int], Iterable[bytes]]) -> SubtreeHa
     return subtree
 
 
+def root_at(size: int, subtree: SubtreeHash) -> bytes:
+    """The root over the first `size` leaves of a log, from its subtrees."""
+    return _range_root(0, size, subtree) if size else EMPTY_ROOT
+
+
 def inclusion_path(index: int, size: int, subtree: SubtreeHash) -> list[bytes]:
     """The proof that leaf `index` is in the tree of `size` leaves (RFC 9162, section 2.1.3.1).
 

@@ -4,6 +4,7 @@
     +-- ConfigurationError     the service refuses to start, or a command to run; the message says what to do
     +-- Refused                a call is refused, for a reason of the contract
         +-- SignerUnavailable  the CA key cannot sign now
+        |   +-- SignatureUnusable  what it signed must not leave
         +-- StoreUnavailable   the audit store cannot record now
 
 A `Refused` travels from the rule that found it to `rpc.errors`, which turns it into a status: the status and the
@@ -42,6 +43,7 @@ class Refused(LinecertError):
         field: the request's field, such as `csr` or `attributes`; None where no field is to blame.
         retry_after: seconds after which to send again; None where that would not help.
         metadata: what google.rpc.ErrorInfo carries beside `action`.
+        registration_key: the device that the request was for, once its CSR is read; for the log, not for the caller.
     """
 
     def __init__(
@@ -59,13 +61,26 @@ class Refused(LinecertError):
         self.field = field
         self.retry_after = retry_after
         self.metadata = metadata
+        self.registration_key: str | None = None
 
 
 class SignerUnavailable(Refused):
-    """The CA key cannot sign now, or what it signed does not verify."""
+    """The CA key cannot sign now."""
 
     def __init__(self, message: str, *, retry_after: float = RETRY_AFTER_SECONDS) -> None:
         super().__init__(reasons.ERROR_REASON_SIGNER_UNAVAILABLE, message, retry_after=retry_after)
+
+
+class SignatureUnusable(SignerUnavailable):
+    """A certificate was signed that must not leave: it does not verify, or is not what was planned.
+
+    Attributes:
+        serial: its serial number, 20 octets.
+    """
+
+    def __init__(self, message: str, serial: bytes) -> None:
+        super().__init__(message)
+        self.serial = serial
 
 
 class StoreUnavailable(Refused):

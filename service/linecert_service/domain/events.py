@@ -1,6 +1,10 @@
 """What happened beside issuing, before it has a place in the log."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +28,14 @@ class NewEvent:
     actor: str | None = None
     reason: str | None = None
     detail: str | None = None
+
+
+@lru_cache(maxsize=4096)
+def parse_detail(detail: str | None) -> Mapping[str, str]:
+    """What an event's detail says; nothing where somebody made it something else than an object of strings."""
+    try:
+        said = json.loads(detail or "{}")
+    except ValueError:
+        said = {}
+    strings = isinstance(said, dict) and all(isinstance(value, str) for value in said.values())
+    return MappingProxyType(said if strings else {})

@@ -1,6 +1,7 @@
-"""What the issuance path and the RPCs need of the audit store: narrow, so that a caller sees only what it uses."""
+"""What the rooms need of each other and of the adapters: narrow, so that a caller sees only what it uses."""
 
-from collections.abc import Awaitable, Callable, Sequence
+import enum
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -8,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from linecert_service.domain.errors import Refused
-from linecert_service.domain.records import Issued, Recorded, State
+from linecert_service.domain.events import NewEvent
+from linecert_service.domain.records import EventRecord, Issued, Recorded, State
 from linecert_service.domain.requests import Claim, SignedCertificate
 
 Outcome: TypeAlias = Recorded | Refused
@@ -23,6 +25,9 @@ class Recorder(Protocol):
 
     def submit(self, signed: Sequence[SignedCertificate], on_recorded: OnRecorded) -> None:
         """Take over certificates: they are recorded or refused, whatever becomes of the caller. Returns at once."""
+
+    def record(self, event: NewEvent) -> None:
+        """Take over an event. Returns at once."""
 
 
 class Ledger(Protocol):
@@ -135,3 +140,139 @@ class Meter(Protocol):
 
     def signature_requested(self, outcome: str) -> None:
         """The CA key was used: `ok`, or `error`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedCheckpoint:
+    """What the log committed to: `note` is the signed note over its first `size` leaves."""
+
+    size: int
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """A leaf as the log hashed it; with the certificate's DER where it is about one."""
+
+    log_index: int
+    leaf: bytes
+    certificate: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Inclusion:
+    """A leaf, and the RFC 9162 proof that it stands in a tree."""
+
+    leaf: bytes
+    hashes: Sequence[bytes]
+
+
+class LogReader(Protocol):
+    """Reads the transparency log. Every method raises StoreUnavailable when the store does not answer.
+
+    `visible_to` is the station that asks, to which only entries of its own exist; None for who sees all.
+    """
+
+    def newest_checkpoint(self, at_most: int | None = None) -> Awaitable[SignedCheckpoint | None]:
+        """The newest checkpoint, or the newest of a log of `at_most` leaves; None where there is none."""
+
+    def index_of(self, serial: bytes, visible_to: str | None) -> Awaitable[int | None]:
+        """Where the certificate with this serial number stands."""
+
+    def inclusion(self, index: int, size: int, visible_to: str | None) -> Awaitable[Inclusion | None]:
+        """The proof for leaf `index` in the tree of `size` leaves; None where there is no such entry to see.
+
+        Raises:
+            Refused: LOG_INCONSISTENT, leaves that the proof needs are not there.
+        """
+
+    def consistency(self, from_size: int, to_size: int) -> Awaitable[Sequence[bytes]]:
+        """The proof that the log of `from_size` leaves is the beginning of that of `to_size`.
+
+        Raises:
+            Refused: LOG_INCONSISTENT, leaves that the proof needs are not there.
+        """
+
+    def entries(self, start: int, stop: int) -> AsyncGenerator[Sequence[LogEntry], None]:
+        """The entries from `start` to `stop - 1`, in their order and some at a time.
+
+        An entry that is not there, or cannot be read, is left out: who verifies the log finds the gap.
+        """
+
+
+class ExportReader(Protocol):
+    """Reads all that was issued. Raises StoreUnavailable when the store does not answer."""
+
+    def issued(self, wanted: IssuanceFilter, now: float) -> AsyncGenerator[Sequence[Issued], None]:
+        """What matches as of the first step, oldest first and some at a time; `now` decides on states."""
+
+
+class Dimension(enum.Enum):
+    """By what a summary is divided."""
+
+    STATION = "station"
+    LINE = "line"
+    WORK_ORDER = "work_order"
+    PROFILE = "profile"
+
+
+@dataclass(slots=True)
+class SummaryRow:
+    """What happened in a bucket of time under one value of the dimension.
+
+    Attributes:
+        bucket_start: microseconds since 1970.
+        value: of the dimension; empty where there is none.
+        issued: certificates, replacements among them.
+        replacements: certificates for devices that had one before.
+        rejected: requests.
+    """
+
+    bucket_start: int
+    value: str
+    issued: int = 0
+    replacements: int = 0
+    rejected: int = 0
+
+
+class SummaryReader(Protocol):
+    """Counts. Raises StoreUnavailable when the store does not answer."""
+
+    def summarize(
+        self, wanted: IssuanceFilter, bucket: int, dimension: Dimension, limit: int
+    ) -> Awaitable[Sequence[SummaryRow]]:
+        """Counts by buckets of `bucket` microseconds, in the order of time and value.
+
+        Counting ends when there are more than `limit` rows: what is returned then is more than `limit`, and not all.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events are asked for; what is unset or empty lets everything through.
+
+    Attributes:
+        kinds: in any order.
+        start_time, end_time: microseconds since 1970, half-open.
+    """
+
+    kinds: tuple[str, ...] = ()
+    station: str | None = None
+    registration_key: str | None = None
+    start_time: int | None = None
+    end_time: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """A page of events, newest first; `next_before` as in `Page`."""
+
+    events: Sequence[EventRecord]
+    next_before: int | None
+
+
+class EventReader(Protocol):
+    """Reads events. Raises StoreUnavailable when the store does not answer."""
+
+    def page(self, wanted: EventFilter, before: int | None, size: int) -> Awaitable[EventPage]:
+        """At most `size` events below the log index `before` (None: from the newest)."""

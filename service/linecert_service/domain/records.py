@@ -60,10 +60,10 @@ class Issued:
     chain: tuple[bytes, ...]
 
     def state(self, now: float) -> State:
-        """The state at `now`, in seconds since 1970."""
+        """The state at `now`, in seconds since 1970; the second that notAfter names is part of the validity."""
         if self.replaced_by is not None:
             return State.REPLACED
-        return State.EXPIRED if self.record.not_after < now else State.ACTIVE
+        return State.EXPIRED if self.record.not_after < int(now) else State.ACTIVE
 
 
 @dataclass(frozen=True, slots=True)

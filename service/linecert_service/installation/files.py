@@ -19,14 +19,18 @@ def write_new(path: Path, content: bytes, mode: int = PUBLIC) -> None:
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Replace a file's content, keeping its mode: whoever reads it sees the old or the new, never half of either."""
+    """Replace a file's content, keeping mode and owner; who reads it sees the old or the new, never half of each."""
     with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         beside = Path(file.name)
         try:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-            beside.chmod(stat.S_IMODE(path.stat().st_mode))
+            old = path.stat()
+            beside.chmod(stat.S_IMODE(old.st_mode))
+            # An operator who is root must not take the file away from the service's user.
+            if hasattr(os, "geteuid") and os.geteuid() == 0:
+                os.chown(beside, old.st_uid, old.st_gid)
             beside.replace(path)
         except BaseException:
             beside.unlink(missing_ok=True)

@@ -36,6 +36,21 @@ class Layout:
         return self.pki / "own-keys.txt"
 
     @property
+    def log_pub(self) -> Path:
+        """The verifier keys of the log, of the current epoch first."""
+        return self.pki / "log.pub"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The checkpoints that were published, for operators to ship elsewhere."""
+        return self.folder / "checkpoints.txt"
+
+    @property
+    def log_state(self) -> Path:
+        """The newest checkpoint that the server has signed, which it compares the log with."""
+        return self.folder / "log-state.txt"
+
+    @property
     def server_ca(self) -> Path:
         """What callers check the server's certificate against."""
         return self.pki / "server-ca.pem"

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from linecert_service.config import Profile, Settings
 from linecert_service.domain.errors import ConfigurationError
-from linecert_service.installation import chains, own_keys
+from linecert_service.installation import chains, log_key, own_keys
 from linecert_service.installation.chains import IssuerFiles, load_issuer
 from linecert_service.installation.layout import Layout
 from linecert_service.policy.identity import StationCas
@@ -71,13 +71,13 @@ def check(settings: Settings, now: float) -> Trust:
     issuers = {name: load_issuer(name, issuer, now) for name, issuer in settings.issuers.items()}
     station_cas = _load_station_cas(settings, issuers.values())
     server = _load_server(settings, now)
-    log_key = _load_log_key(settings)
+    own_log_key = log_key.load(settings.log.key)
     return Trust(
         issuers=issuers,
         server=server,
         station_cas=station_cas,
-        log_key=log_key,
-        taken_keys=_taken_keys(settings, issuers.values(), station_cas, server, log_key),
+        log_key=own_log_key,
+        taken_keys=_taken_keys(settings, issuers.values(), station_cas, server, own_log_key),
         warnings=tuple(_warnings(settings, issuers, station_cas, server, datetime.fromtimestamp(now, UTC))),
     )
 
@@ -119,26 +119,16 @@ def _load_server(settings: Settings, now: float) -> ServerFiles:
     )
 
 
-def _load_log_key(settings: Settings) -> Ed25519PrivateKey:
-    key = key_file.load(settings.log.key, None, allow_plain=True)
-    if not isinstance(key, Ed25519PrivateKey):
-        raise ConfigurationError(
-            f"log.key: {settings.log.key} is no Ed25519 key: name the log's own key, or make one with "
-            "`openssl genpkey -algorithm ed25519`"
-        )
-    return key
-
-
 def _taken_keys(
     settings: Settings,
     issuers: Iterable[IssuerFiles],
     station_cas: StationCas,
     server: ServerFiles,
-    log_key: Ed25519PrivateKey,
+    own_log_key: Ed25519PrivateKey,
 ) -> frozenset[bytes]:
     certificates = [certificate for issuer in issuers for certificate in issuer.chain]
     keys = [certificate.public_key() for certificate in (*certificates, *station_cas.certificates, server.certificate)]
-    used = frozenset(hashlib.sha256(chains.spki(key)).digest() for key in (*keys, log_key.public_key()))
+    used = frozenset(hashlib.sha256(chains.spki(key)).digest() for key in (*keys, own_log_key.public_key()))
     return used if settings.own_keys is None else used | own_keys.read(settings.own_keys)
 
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
-from linecert_service.domain.errors import Refused, SignerUnavailable
+from linecert_service.domain.errors import Refused, SignatureUnusable, SignerUnavailable
 from linecert_service.domain.ports import Meter
 from linecert_service.domain.requests import Claim, DeviceCsr, SignedCertificate
 from linecert_service.issuance.profile import Profile
@@ -52,7 +52,8 @@ def make(plan: Plan, meter: Meter) -> SignedCertificate:
     """Build the certificate of `plan`, sign it, and check what came back.
 
     Raises:
-        SignerUnavailable: the key could not sign, or what it signed is not what was planned.
+        SignerUnavailable: the key could not sign.
+        SignatureUnusable: what it signed does not verify, or is not what was planned.
     """
     serial = new_serial()
     builder, extensions = _build(plan, serial)
@@ -60,16 +61,17 @@ def make(plan: Plan, meter: Meter) -> SignedCertificate:
     certificate = _sign(plan, builder, meter)
     signed = perf_counter()
     meter.stage_done("sign", signed - started)
-    issuer = plan.profile.issuer
-    issuer.verify(certificate)
+    octets = serial.to_bytes(SERIAL_OCTETS, "big")
     # Read anew from the octets that leave, not from what the builder remembers.
     der = certificate.public_bytes(Encoding.DER)
-    if not _as_planned(x509.load_der_x509_certificate(der), plan, serial, extensions):
-        raise SignerUnavailable(f"issuer {issuer.name} signed another certificate than planned; call the operator")
+    fault = _fault(x509.load_der_x509_certificate(der), plan, serial, extensions)
+    plan.profile.issuer.note_fault(fault)
+    if fault:
+        raise SignatureUnusable(fault, octets)
     meter.stage_done("verify", perf_counter() - signed)
     return SignedCertificate(
         claim=plan.claim,
-        serial=serial.to_bytes(SERIAL_OCTETS, "big"),
+        serial=octets,
         certificate=der,
         certificate_sha256=hashlib.sha256(der).digest(),
     )
@@ -106,6 +108,16 @@ def _sign(plan: Plan, builder: x509.CertificateBuilder, meter: Meter) -> x509.Ce
         raise SignerUnavailable(f"issuer {issuer.name} cannot sign; call the operator") from error
     meter.signature_requested("ok")
     return certificate
+
+
+def _fault(made: x509.Certificate, plan: Plan, serial: int, extensions: _Extensions) -> str | None:
+    """What is wrong with a certificate that was signed."""
+    issuer = plan.profile.issuer
+    if not issuer.has_signed(made):
+        return f"what issuer {issuer.name} signed does not verify; call the operator"
+    if not _as_planned(made, plan, serial, extensions):
+        return f"issuer {issuer.name} signed another certificate than planned; call the operator"
+    return None
 
 
 def _as_planned(made: x509.Certificate, plan: Plan, serial: int, extensions: _Extensions) -> bool:

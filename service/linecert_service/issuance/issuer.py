@@ -54,22 +54,21 @@ class Issuer:
         if self._fault is not None:
             raise SignerUnavailable(self._fault)
 
-    def verify(self, certificate: x509.Certificate) -> None:
-        """Verify that this issuer's key signed `certificate`.
-
-        Raises:
-            SignerUnavailable: it did not.
-        """
+    def has_signed(self, certificate: x509.Certificate) -> bool:
+        """Whether this issuer's key signed `certificate`."""
         signature, signed = certificate.signature, certificate.tbs_certificate_bytes
         try:
             if isinstance(self.public_key, RSAPublicKey):
                 self.public_key.verify(signature, signed, padding.PKCS1v15(), self.hash)
             else:
                 self.public_key.verify(signature, signed, ec.ECDSA(self.hash))
-        except InvalidSignature as error:
-            self._fault = f"what issuer {self.name} signed does not verify; call the operator"
-            raise SignerUnavailable(self._fault) from error
-        self._fault = None
+        except InvalidSignature:
+            return False
+        return True
+
+    def note_fault(self, fault: str | None) -> None:
+        """Note what is wrong with the last signature; None: nothing."""
+        self._fault = fault
 
 
 def _hash_for(public_key: RSAPublicKey | EllipticCurvePublicKey) -> hashes.SHA256 | hashes.SHA384:

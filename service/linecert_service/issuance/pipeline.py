@@ -14,18 +14,24 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Final, TypeAlias
 
+import structlog
+
+from linecert import contract
 from linecert.v1 import error_reason_pb2 as reasons
-from linecert_service.domain.clock import Clock
-from linecert_service.domain.errors import Refused
+from linecert_service.csr.library import raise_unless_of_library
+from linecert_service.domain.clock import Clock, ClockGuard
+from linecert_service.domain.errors import Refused, SignatureUnusable
+from linecert_service.domain.events import NewEvent
 from linecert_service.domain.ports import Ledger, Meter, Outcome, Recorder, Signer
 from linecert_service.domain.records import Recorded
 from linecert_service.domain.requests import Claim, SignedCertificate, SignRequest
 from linecert_service.issuance.certificate import Plan, make
-from linecert_service.issuance.clock_guard import ClockGuard
 from linecert_service.issuance.planning import Caller, Planner, RefusedClaim
 
 GATHER_SECONDS: Final = 0.002
 MAX_BURST: Final = 64
+
+_log = structlog.get_logger("linecert.issuance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +162,8 @@ class Pipeline:
                 plans.append((job, self._planner.plan(job.request, job.caller, self._guard.now())))
             except RefusedClaim as refused:
                 perhaps_replays.append((job, refused))
-            except Exception as error:  # noqa: BLE001 - the call is answered, the others of the burst go on
-                job.settle(error)
+            except BaseException as error:  # noqa: BLE001 - the call is answered, the others of the burst go on
+                job.settle(_of_the_library(error))
             self._meter.stage_done("validate", perf_counter() - started)
         if perhaps_replays:
             self._spawn(self._answer_replays(perhaps_replays), [job for job, _ in perhaps_replays])
@@ -200,16 +206,41 @@ class Pipeline:
             try:
                 signed.append(make(plan, self._meter))
                 jobs.append(job)
-            except Exception as error:  # noqa: BLE001 - the call is answered, the others of the burst go on
-                job.settle(error)
+            except BaseException as error:  # noqa: BLE001 - the call is answered, the others of the burst go on
+                self._settle_unsigned(job, plan, error)
         if signed:
             self._record(jobs, signed)
 
     async def _issue_in_pool(self, job: Job, plan: Plan) -> None:
         """Sign in a thread; each certificate goes to the log as it comes, not when the whole burst is signed."""
         pool = self._pool(plan.profile.issuer.signer)
-        signed = await asyncio.get_running_loop().run_in_executor(pool, make, plan, self._meter)
-        self._record([job], [signed])
+        try:
+            signed = await asyncio.get_running_loop().run_in_executor(pool, self._make_in_time, job, plan)
+        except BaseException as error:  # noqa: BLE001 - the call is answered
+            self._settle_unsigned(job, plan, error)
+        else:
+            self._record([job], [signed])
+
+    def _make_in_time(self, job: Job, plan: Plan) -> SignedCertificate:
+        # It may have waited for a thread.
+        self._check_deadline(job)
+        return make(plan, self._meter)
+
+    def _settle_unsigned(self, job: Job, plan: Plan, error: BaseException) -> None:
+        """Answer a job that got no certificate; a signature that was made all the same is told to the log."""
+        job.settle(_of_the_library(error))
+        if isinstance(error, SignatureUnusable):
+            _log.error("signature unusable", serial_number=error.serial.hex(), problem=error.message)
+            claim = plan.claim
+            self._recorder.record(
+                NewEvent(
+                    "discarded",
+                    serial=error.serial,
+                    registration_key=claim.registration_key,
+                    station=claim.station,
+                    reason=contract.refusal(error.reason).name,
+                )
+            )
 
     def _record(self, jobs: Sequence[Job], signed: Sequence[SignedCertificate]) -> None:
         """Append, and answer what was appended: steps 7 and 8."""
@@ -238,6 +269,16 @@ async def _answering(work: Coroutine[None, None, None], jobs: Sequence[Job]) -> 
     except Exception as error:  # noqa: BLE001 - the calls are answered
         for job in jobs:
             job.settle(error)
+
+
+def _of_the_library(error: BaseException) -> Exception:
+    """`error`, as an answer; a cancellation, an interrupt or an exit goes on up."""
+    if isinstance(error, Exception):
+        return error
+    raise_unless_of_library(error)
+    wrapped = RuntimeError("cryptography failed in its Rust part")
+    wrapped.__cause__ = error
+    return wrapped
 
 
 def _needs_look_up(job: Job, plan: Plan) -> bool:

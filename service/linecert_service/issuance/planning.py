@@ -81,6 +81,7 @@ class Planner:
         try:
             return self._allowed(request, csr, caller.station, claim, now)
         except Refused as refusal:
+            refusal.registration_key = claim.registration_key
             raise RefusedClaim(refusal, claim) from None
 
     def _allowed(self, request: SignRequest, csr: DeviceCsr, station: Station, claim: Claim, now: float) -> Plan:

@@ -18,7 +18,7 @@ _log = structlog.get_logger()
 
 
 class Readiness:
-    """The conditions under which the service issues, such as `signer`, `store`, `clock`, `log`, `draining`.
+    """The conditions under which the service issues, such as `signer`, `store`, `clock`, `append`, `log`.
 
     Any thread may set one. A condition that nobody set holds, save the awaited ones.
 

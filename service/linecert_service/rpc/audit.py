@@ -1,40 +1,28 @@
-"""AuditService: what was issued."""
+"""AuditService: what was issued, one by one, in pages, and as a whole."""
 
-from typing import Final
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
-from linecert import registration_id as registration_ids
 from linecert.v1 import error_reason_pb2 as reasons
 from linecert.v1.audit_pb2 import (
+    ExportIssuedCertificatesRequest,
+    ExportIssuedCertificatesResponse,
     GetIssuedCertificateRequest,
     GetIssuedCertificateResponse,
     ListIssuedCertificatesRequest,
     ListIssuedCertificatesResponse,
 )
-from linecert.v1.audit_pb2 import (
-    IssuanceFilter as FilterMessage,
-)
-from linecert.v1.issuance_pb2 import IssuedCertificate
-from linecert.v1.options_pb2 import Role
 from linecert_service.domain.clock import Clock
 from linecert_service.domain.errors import Refused
-from linecert_service.domain.ports import AuditReader, IssuanceFilter
-from linecert_service.domain.records import Issued, State
+from linecert_service.domain.ports import AuditReader, ExportReader
+from linecert_service.domain.records import Issued
 from linecert_service.policy.stations import Station
 from linecert_service.rpc import fields
 from linecert_service.rpc.dispatch import Call, Handler
+from linecert_service.rpc.filters import issuance_filter, registration_key
 from linecert_service.rpc.messages import chain_message, issued_message
-from linecert_service.rpc.page_tokens import page_token, read_page_token
-
-DEFAULT_PAGE: Final = 100
-MAX_PAGE: Final = 1_000
-_MAX_INT64: Final = 2**63 - 1
-
-_STATES: Final = {
-    IssuedCertificate.STATE_UNSPECIFIED: None,
-    IssuedCertificate.STATE_ACTIVE: State.ACTIVE,
-    IssuedCertificate.STATE_REPLACED: State.REPLACED,
-    IssuedCertificate.STATE_EXPIRED: State.EXPIRED,
-}
+from linecert_service.rpc.page_tokens import page_size, page_token, read_page_token
+from linecert_service.rpc.visibility import visible_to
 
 
 class AuditHandlers:
@@ -42,11 +30,13 @@ class AuditHandlers:
 
     Args:
         reader: reads the store.
+        exports: reads all of it.
         clock: the time.
     """
 
-    def __init__(self, reader: AuditReader, clock: Clock) -> None:
+    def __init__(self, reader: AuditReader, exports: ExportReader, clock: Clock) -> None:
         self._reader = reader
+        self._exports = exports
         self._clock = clock
 
     def by_method(self) -> dict[str, Handler]:
@@ -54,6 +44,7 @@ class AuditHandlers:
         return {
             "GetIssuedCertificate": self.get_issued_certificate,
             "ListIssuedCertificates": self.list_issued_certificates,
+            "ExportIssuedCertificates": self.export_issued_certificates,
         }
 
     async def get_issued_certificate(
@@ -62,8 +53,7 @@ class AuditHandlers:
         """One certificate."""
         station = call.caller.station
         issued = await self._find(message, station)
-        visible_to = _visible_to(station)
-        if issued is None or visible_to not in (None, issued.record.station):
+        if issued is None or visible_to(station) not in (None, issued.record.station):
             raise Refused(
                 reasons.ERROR_REASON_CERTIFICATE_UNKNOWN,
                 "there is no such certificate, or none that this caller may see",
@@ -77,17 +67,26 @@ class AuditHandlers:
         self, message: ListIssuedCertificatesRequest, call: Call
     ) -> ListIssuedCertificatesResponse:
         """A page of certificates, newest first."""
-        if message.page_size < 0:
-            raise Refused(reasons.ERROR_REASON_FIELD_INVALID, "page_size must not be negative", field="page_size")
-        wanted = _wanted(message.filter, _visible_to(call.caller.station))
+        size = page_size(message.page_size)
+        wanted = issuance_filter(message.filter, visible_to(call.caller.station))
         before = read_page_token(message.page_token, wanted)
         now = self._clock.time()
-        size = min(message.page_size or DEFAULT_PAGE, MAX_PAGE)
         page = await self._reader.page(wanted, before, size, now)
         return ListIssuedCertificatesResponse(
             issued=[issued_message(issued, now, traced=True) for issued in page.issued],
             next_page_token="" if page.next_before is None else page_token(page.next_before, wanted),
         )
+
+    async def export_issued_certificates(
+        self, message: ExportIssuedCertificatesRequest, call: Call
+    ) -> AsyncGenerator[ExportIssuedCertificatesResponse, None]:
+        """All certificates that match, oldest first."""
+        wanted = issuance_filter(message.filter, visible_to(call.caller.station))
+        now = self._clock.time()
+        async with aclosing(self._exports.issued(wanted, now)) as parts:
+            async for part in parts:
+                issued = [issued_message(each, now, traced=True) for each in part]
+                yield ExportIssuedCertificatesResponse(issued=issued)
 
     async def _find(self, message: GetIssuedCertificateRequest, station: Station) -> Issued | None:
         match message.WhichOneof("key"):
@@ -98,82 +97,9 @@ class AuditHandlers:
                 request_id = fields.request_id(message.request.request_id, "request.request_id")
                 return await self._reader.by_request(asked, request_id)
             case "registration_id":
-                return await self._reader.newest_of(_registration_key(message.registration_id, "registration_id"))
+                return await self._reader.newest_of(registration_key(message.registration_id, "registration_id"))
         raise Refused(
             reasons.ERROR_REASON_FIELD_INVALID,
             "the request names no certificate: set serial_number, request or registration_id",
             field="key",
         )
-
-
-def _visible_to(station: Station) -> str | None:
-    """Whose certificates alone a caller sees; None: it sees all."""
-    return None if Role.ROLE_AUDITOR in station.roles else station.name
-
-
-def _wanted(message: FilterMessage, visible_to: str | None) -> IssuanceFilter:
-    """The filter of a call.
-
-    Raises:
-        Refused: FIELD_INVALID.
-    """
-    return IssuanceFilter(
-        visible_to=visible_to,
-        registration_key=_registration_key(message.registration_id, "filter.registration_id")
-        if message.registration_id
-        else None,
-        registration_key_prefix=_prefix(message.registration_id_prefix),
-        station=fields.name(message.station, "filter.station"),
-        line=fields.name(message.line, "filter.line"),
-        work_order=fields.text(message.work_order, "filter.work_order"),
-        lot=fields.text(message.lot, "filter.lot"),
-        profile=fields.name(message.profile, "filter.profile"),
-        spki_sha256=fields.sha256(message.public_key_sha256, "filter.public_key_sha256"),
-        attributes=tuple(sorted(fields.attributes(dict(message.attributes), "filter.attributes").items())),
-        state=_state(message.state),
-        start_time=fields.microseconds(message.start_time, "filter.start_time")
-        if message.HasField("start_time")
-        else None,
-        end_time=fields.microseconds(message.end_time, "filter.end_time") if message.HasField("end_time") else None,
-        after_log_index=_after(message),
-    )
-
-
-def _registration_key(value: str, field: str) -> str:
-    try:
-        return registration_ids.key(registration_ids.check(value))
-    except registration_ids.RegistrationIdError as error:
-        raise Refused(
-            reasons.ERROR_REASON_FIELD_INVALID, f"{field} is no registration ID: {error}", field=field
-        ) from None
-
-
-def _prefix(value: str) -> str | None:
-    if not value:
-        return None
-    field = "filter.registration_id_prefix"
-    if len(value) > registration_ids.MAX_LENGTH:
-        raise Refused(
-            reasons.ERROR_REASON_FIELD_INVALID,
-            f"{field} has more characters than a registration ID: {registration_ids.MAX_LENGTH}",
-            field=field,
-        )
-    # A prefix may end in what an ID may not: with a letter in place of its end it has to be one all the same.
-    _registration_key(value[:-1] + "a" if value[-1] in "._:" else value, field)
-    return registration_ids.key(value)
-
-
-def _state(value: IssuedCertificate.State) -> State | None:
-    if value not in _STATES:
-        raise Refused(
-            reasons.ERROR_REASON_FIELD_INVALID,
-            "filter.state has a value that this version does not know",
-            field="filter.state",
-        )
-    return _STATES[value]
-
-
-def _after(message: FilterMessage) -> int | None:
-    if not message.HasField("after_log_index"):
-        return None
-    return min(max(message.after_log_index, -1), _MAX_INT64 - 1)

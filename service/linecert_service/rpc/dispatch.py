@@ -5,9 +5,10 @@ is refused to everybody. A method without a handler answers UNIMPLEMENTED.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 import grpc
 import structlog
@@ -22,6 +23,7 @@ from linecert.v1.options_pb2 import Role
 from linecert_service.domain.clock import Clock
 from linecert_service.domain.errors import Refused
 from linecert_service.issuance.planning import Caller
+from linecert_service.rpc.audit_trail import AuditTrail
 from linecert_service.rpc.errors import rpc_status_of
 from linecert_service.rpc.identity import Callers, ServicerContext
 
@@ -44,8 +46,16 @@ class Call:
     deadline: float
 
 
-Handler = Callable[[Any, Call], Awaitable[Message]]
+UnaryHandler = Callable[[Any, Call], Awaitable[Message]]
 """Takes the request message, and returns the response or raises Refused."""
+
+StreamHandler = Callable[[Any, Call], AsyncGenerator[Message, None]]
+"""Takes the request message, and gives the responses or raises Refused, first or in between.
+
+It is asked for the next one when the one before is on its way, and closed when the caller is gone.
+"""
+
+Handler = UnaryHandler | StreamHandler
 
 
 class CallMeter(Protocol):
@@ -68,32 +78,37 @@ class Dispatcher:
         callers: finds callers.
         clock: the time.
         meter: is told of calls.
+        trail: tells the log of refusals.
     """
 
-    def __init__(self, callers: Callers, clock: Clock, meter: CallMeter) -> None:
+    def __init__(self, callers: Callers, clock: Clock, meter: CallMeter, trail: AuditTrail) -> None:
         self._callers = callers
         self._clock = clock
         self._meter = meter
+        self._trail = trail
 
     def service(self, service: ServiceDescriptor, handlers: Mapping[str, Handler]) -> grpc.GenericRpcHandler:
-        """The handlers of a service, by method name; all of them unary."""
+        """The handlers of a service, by method name; a stream's where the contract says `returns (stream ...)`."""
         return grpc.method_handlers_generic_handler(service.full_name, dict(self._methods(service, handlers)))
 
     def _methods(
         self, service: ServiceDescriptor, handlers: Mapping[str, Handler]
     ) -> Iterator[tuple[str, "grpc.RpcMethodHandler[bytes, bytes]"]]:
         for name, handler in handlers.items():
-            behavior = self._behavior(service.methods_by_name[name], handler)
+            method = service.methods_by_name[name]
             # Octets in and out: what is no message is refused here, where grpc would answer UNKNOWN.
-            yield name, grpc.unary_unary_rpc_method_handler(behavior)
+            if method.server_streaming:
+                streamed = self._behavior(method, _streamed(cast("StreamHandler", handler)))
+                yield name, grpc.unary_stream_rpc_method_handler(streamed)
+            else:
+                answered = self._behavior(method, _answered(cast("UnaryHandler", handler)))
+                yield name, grpc.unary_unary_rpc_method_handler(answered)
 
-    def _behavior(
-        self, method: MethodDescriptor, handler: Handler
-    ) -> Callable[[bytes, ServicerContext], Awaitable[bytes]]:
+    def _behavior(self, method: MethodDescriptor, answer: "_Answer") -> Callable[[bytes, ServicerContext], Any]:
         request_class = GetMessageClass(method.input_type)
         roles = contract.roles_of(method)
 
-        async def behavior(data: bytes, context: ServicerContext) -> bytes:
+        async def behavior(data: bytes, context: ServicerContext) -> bytes | None:
             started = self._clock.monotonic()
             self._meter.call_began()
             caller: Caller | None = None
@@ -102,7 +117,7 @@ class Dispatcher:
                 caller = self._callers.of(context)
                 _check_role(caller, roles, method)
                 call = Call(caller, started + _time_left(context))
-                response = (await handler(_parsed(data, request_class), call)).SerializeToString()
+                response = await answer(_parsed(data, request_class), call, context)
                 code = grpc.StatusCode.OK
             except Refused as refused:
                 status = rpc_status_of(refused)
@@ -124,6 +139,8 @@ class Dispatcher:
         refusal = contract.refusal(refused.reason)
         self._meter.request_rejected(refusal.name, caller.station.line if caller else "", _name(caller))
         ours = refusal.status == code_pb2.UNAVAILABLE
+        if caller and not ours:
+            self._trail.rejected(caller.station, refusal.name, refused.registration_key)
         _log.log(
             logging.ERROR if ours and refused.__cause__ else logging.WARNING,
             "rejected",
@@ -133,6 +150,27 @@ class Dispatcher:
             message=refused.message,
             cause=type(refused.__cause__).__name__ if refused.__cause__ else None,
         )
+
+
+_Answer = Callable[[Message, Call, ServicerContext], Awaitable[bytes | None]]
+"""Answers a call; None where all was written to the context."""
+
+
+def _answered(handler: UnaryHandler) -> _Answer:
+    async def answer(request: Message, call: Call, _context: ServicerContext) -> bytes:
+        return (await handler(request, call)).SerializeToString()
+
+    return answer
+
+
+def _streamed(handler: StreamHandler) -> _Answer:
+    async def answer(request: Message, call: Call, context: ServicerContext) -> None:
+        # Closed here when the caller is gone, not when the garbage collector comes by.
+        async with aclosing(handler(request, call)) as messages:
+            async for message in messages:
+                await context.write(message.SerializeToString())
+
+    return answer
 
 
 def _check_role(caller: Caller, roles: frozenset[Role], method: MethodDescriptor) -> None:

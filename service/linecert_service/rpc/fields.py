@@ -4,7 +4,6 @@ Nothing that has not passed here is echoed, logged or stored.
 """
 
 import re
-from datetime import UTC, datetime
 from typing import Final
 
 from google.protobuf.duration_pb2 import Duration
@@ -123,11 +122,6 @@ def timestamp(microseconds_since_1970: int) -> Timestamp:
     """A time as messages carry it."""
     seconds, rest = divmod(microseconds_since_1970, 1_000_000)
     return Timestamp(seconds=seconds, nanos=rest * 1_000)
-
-
-def iso_time(seconds: int) -> str:
-    """A time for people, RFC 3339."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
 def _validity(value: Duration) -> int:

@@ -6,8 +6,10 @@ from typing import Final, cast
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from linecert.v1.audit_pb2 import ListEventsResponse
 from linecert.v1.issuance_pb2 import IssuedCertificate, IssuerChain, ReplacementReason
-from linecert_service.domain.records import CertificateRecord, Issued, State
+from linecert_service.domain.events import parse_detail
+from linecert_service.domain.records import CertificateRecord, EventRecord, Issued, State
 from linecert_service.domain.requests import Claim
 from linecert_service.rpc.fields import timestamp
 
@@ -74,6 +76,21 @@ def chain_message(chain: Sequence[bytes], issuer_sha256: bytes) -> IssuerChain:
     """A chain, of DER, issuer first and root last."""
     *intermediates, root = chain
     return IssuerChain(issuer_certificate_sha256=issuer_sha256.hex(), intermediates=intermediates, root=root)
+
+
+def event_message(event: EventRecord) -> ListEventsResponse.Event:
+    """An event as the store holds it."""
+    return ListEventsResponse.Event(
+        log_index=event.log_index,
+        kind=event.kind,
+        time=timestamp(event.at),
+        station=event.station or "",
+        actor=event.actor or "",
+        registration_id=event.registration_key or "",
+        serial_number=event.serial.hex() if event.serial else "",
+        reason=event.reason or "",
+        detail=parse_detail(event.detail),
+    )
 
 
 def _trace(message: IssuedCertificate, source: CertificateRecord | Claim) -> None:

@@ -20,8 +20,10 @@ from linecert_service.domain.errors import Refused, StoreUnavailable
 from linecert_service.domain.records import Recorded
 from linecert_service.issuance.pipeline import Answer, Job, Pipeline, Validated
 from linecert_service.issuance.profile import Profile
+from linecert_service.policy.stations import Station
 from linecert_service.rpc import fields
 from linecert_service.rpc.admission import Admission
+from linecert_service.rpc.audit_trail import AuditTrail
 from linecert_service.rpc.dispatch import Call, Handler
 from linecert_service.rpc.messages import chain_message, issued_message, planned_message
 
@@ -53,6 +55,7 @@ class SigningHandlers:
         profiles: the profiles by name.
         clock: the time.
         meter: is told what was answered.
+        trail: tells the log of repetitions.
     """
 
     def __init__(
@@ -63,12 +66,14 @@ class SigningHandlers:
         profiles: Mapping[str, Profile],
         clock: Clock,
         meter: IssuanceMeter,
+        trail: AuditTrail,
     ) -> None:
         self._pipeline = pipeline
         self._admission = admission
         self._profiles = profiles
         self._clock = clock
         self._meter = meter
+        self._trail = trail
         self._issuer_names = {profile.issuer.sha256: profile.issuer.name for profile in profiles.values()}
 
     def by_method(self) -> dict[str, Handler]:
@@ -85,13 +90,15 @@ class SigningHandlers:
 
         def finished(answer: asyncio.Future[Answer]) -> None:
             leave()
-            if not answer.exception() and isinstance(recorded := answer.result(), Recorded):
-                self._tell(recorded)
+            # A repetition that was only validated gave nobody anything.
+            recorded = None if answer.exception() or request.validate_only else answer.result()
+            if isinstance(recorded, Recorded):
+                self._tell(recorded, call.caller.station)
 
         # When the request is finished, which may be later than the call: the slot is held until then.
         job.answer.add_done_callback(finished)
         self._pipeline.submit(job)
-        return self._response(await self._answer(job, call), call)
+        return self._response(await self._answer(job, call), call, validate_only=request.validate_only)
 
     async def get_issuers(self, _message: GetIssuersRequest, call: Call) -> GetIssuersResponse:
         """The chains, and what the caller may ask for."""
@@ -114,20 +121,25 @@ class SigningHandlers:
             raise StoreUnavailable("the answer is not recorded yet: send again with the same request_id")
         return job.answer.result()
 
-    def _response(self, answer: Answer, call: Call) -> SignDeviceResponse:
+    def _response(self, answer: Answer, call: Call, *, validate_only: bool) -> SignDeviceResponse:
         if isinstance(answer, Validated):
             return SignDeviceResponse(issued=planned_message(answer.claim))
         own = answer.issued.record.station == call.caller.station.name
+        issued = issued_message(answer.issued, self._clock.time(), traced=own)
+        if validate_only:
+            for field in ("certificate", "serial_number", "log_index"):
+                issued.ClearField(field)
         return SignDeviceResponse(
-            issued=issued_message(answer.issued, self._clock.time(), traced=own),
+            issued=issued,
             chain=chain_message(answer.issued.chain, answer.issued.record.issuer_sha256),
             replayed=answer.replayed,
         )
 
-    def _tell(self, answer: Recorded) -> None:
+    def _tell(self, answer: Recorded, station: Station) -> None:
         record = answer.issued.record
         if answer.replayed:
             self._meter.request_replayed()
+            self._trail.replayed(station, record)
         else:
             issuer = self._issuer_names.get(record.issuer_sha256, "")
             self._meter.certificate_issued(issuer, record.profile, record.line, record.station)

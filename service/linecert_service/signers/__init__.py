@@ -1,1 +1,1 @@
-"""Where the CA key lives: one module a backend, all behind `signers.port`."""
+"""Where the CA key lives: one module a backend, all behind `domain.ports.Signer`."""

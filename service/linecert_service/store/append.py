@@ -5,22 +5,26 @@ commit, positions follow each other without a gap, and the order of the log is t
 savepoints, no ON CONFLICT and no RETURNING; the UNIQUE constraints only guard.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+
 from linecert.contract import refusal
-from linecert.transparency import Frontier, Node, leaf_hash
+from linecert.transparency import Frontier, Node, canonical_json, leaf_hash
 from linecert_service.domain.errors import Refused
 from linecert_service.domain.events import NewEvent
 from linecert_service.domain.records import CertificateRecord, EventRecord
 from linecert_service.domain.requests import SignedCertificate
-from linecert_service.store.backend import Writer
+from linecert_service.store.backend import Row, Writer
 from linecert_service.store.classify import Answered, New, classify
 from linecert_service.store.issuers import Issuers
 from linecert_service.store.leaves import leaf_of_certificate, leaf_of_event
+from linecert_service.store.log_guard import LogInconsistent
 from linecert_service.store.lookup import standing_for
-from linecert_service.store.rows import row_of
+from linecert_service.store.rows import issuer_row, row_of
 from linecert_service.store.standing import Stand, Standing
 
 LEAF_VERSION: Final = 1
@@ -55,6 +59,17 @@ class Appended:
 
     outcomes: list[Answered | Refused]
     head: Head
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What an append was about to commit when it failed: a reply to the COMMIT may have been lost.
+
+    Attributes:
+        appended: its outcome, if the commit was made; None before the first.
+    """
+
+    appended: Appended | None = None
 
 
 @dataclass(slots=True)
@@ -97,7 +112,15 @@ class _Stretch:
         self.nodes += self.frontier.append(leaf_hash(leaf))
 
 
-def append(writer: Writer, issuers: Issuers, entries: Sequence[Entry], now: float) -> Appended:
+def append(
+    writer: Writer,
+    issuers: Issuers,
+    entries: Sequence[Entry],
+    now: float,
+    *,
+    seen: Head | None = None,
+    attempt: Attempt | None = None,
+) -> Appended:
     """Append what of `entries` may be appended, in one transaction, and return when it is on disk.
 
     Certificates that lose against what stands, or against an earlier one of the same burst, become a `discarded`
@@ -109,13 +132,21 @@ def append(writer: Writer, issuers: Issuers, entries: Sequence[Entry], now: floa
         issuers: the store's numbers for issuers.
         entries: certificates and events, in the order that they are to have.
         now: seconds since 1970, UTC.
+        seen: the log as this process saw it last; it must not have gone back since.
+        attempt: of the same entries before; filled in for the next one.
 
     Raises:
+        LogInconsistent: it has.
         Exception: the driver's errors.
     """
     try:
         # 1. Take the lock.
-        size, last_at, frontier, _root = writer.begin()
+        size, last_at, frontier, root = writer.begin()
+        _check_seen(seen, size, root)
+        attempt = attempt or Attempt()
+        if attempt.appended and (size, root) == (attempt.appended.head.size, attempt.appended.head.root):
+            writer.rollback()
+            return attempt.appended
         stretch = _Stretch(Frontier.from_bytes(size, frontier), max(last_at, int(now * 1_000_000)))
         signed = [entry for entry in entries if isinstance(entry, SignedCertificate)]
         # 2. Read what may decide.
@@ -126,19 +157,62 @@ def append(writer: Writer, issuers: Issuers, entries: Sequence[Entry], now: floa
             if isinstance(entry, NewEvent):
                 stretch.add_event(entry)
         # 4. Write.
-        head = _write(writer, issuers, stretch)
+        rows = [row_of(record, issuers.id_of(record.issuer_sha256)) for record in stretch.certificates]
+        head = _write(writer, stretch, rows)
         # 5. Make it durable.
+        attempt.appended = Appended(outcomes, head)
         writer.commit()
     except BaseException:
         writer.rollback()
         raise
-    return Appended(outcomes, head)
+    return attempt.appended
+
+
+def _check_seen(seen: Head | None, size: int, root: bytes) -> None:
+    if seen and (size < seen.size or (size == seen.size and root != seen.root)):
+        raise LogInconsistent(f"it had {seen.size} entries a moment ago, and has {size} that are not the same")
+
+
+def add_issuer(writer: Writer, name: str, chain: Sequence[x509.Certificate], now: Callable[[], float]) -> bool:
+    """Make sure that the store knows an issuer: its row, and an event that says so, in one transaction.
+
+    Args:
+        writer: the connection.
+        name: as in `[issuers.NAME]`.
+        chain: its certificate, those above it, the root last.
+        now: gives the time, in seconds since 1970, UTC; asked only for an issuer that is new.
+
+    Returns:
+        Whether it was new to the store.
+
+    Raises:
+        Exception: the driver's errors.
+    """
+    sha256 = chain[0].fingerprint(SHA256())
+    try:
+        size, last_at, frontier, _root = writer.begin()
+        known = {row[1]: row[0] for row in writer.issuers()}
+        if sha256 in known:
+            writer.rollback()
+            return False
+        stretch = _Stretch(Frontier.from_bytes(size, frontier), max(last_at, int(now() * 1_000_000)))
+        number = max(known.values(), default=0) + 1
+        writer.insert("issuers", [issuer_row(number, chain, stretch.at)])
+        detail = canonical_json({"name": name, "certificate_sha256": sha256.hex()}).decode()
+        stretch.add_event(NewEvent("issuer_added", detail=detail))
+        _write(writer, stretch, [])
+        writer.commit()
+    except BaseException:
+        writer.rollback()
+        raise
+    return True
 
 
 def _settle(signed: SignedCertificate, standing: Standing, stretch: _Stretch, now: float) -> Answered | Refused:
     try:
         verdict = classify(signed.claim, standing, now, signed.serial)
     except Refused as error:
+        error.registration_key = signed.claim.registration_key
         stretch.add_event(_discarded(signed, refusal(error.reason).name))
         return error
     if isinstance(verdict, Answered):
@@ -150,10 +224,9 @@ def _settle(signed: SignedCertificate, standing: Standing, stretch: _Stretch, no
     return Answered(Stand(record), replayed=False)
 
 
-def _write(writer: Writer, issuers: Issuers, stretch: _Stretch) -> Head:
-    if stretch.certificates:
-        rows = [row_of(record, issuers.id_of(record.issuer_sha256)) for record in stretch.certificates]
-        writer.insert("certificates", rows)
+def _write(writer: Writer, stretch: _Stretch, certificates: Sequence[Row]) -> Head:
+    if certificates:
+        writer.insert("certificates", certificates)
     if stretch.events:
         writer.insert("events", [_event_row(event) for event in stretch.events])
     if stretch.nodes:

@@ -39,6 +39,9 @@ class Writer(Lookups, Protocol):
     def begin(self) -> Row:
         """Start a transaction, take the lock on the log's head and return it: size, last_at, frontier, root."""
 
+    def issuers(self) -> Sequence[Row]:
+        """All issuers: id, certificate_sha256."""
+
     def insert(self, table: str, rows: Sequence[Row]) -> None:
         """Add rows, with all columns of the table in their order."""
 

@@ -4,10 +4,13 @@ import os
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, select
 
 from linecert.transparency import NoteSigner
 from linecert_service.domain.clock import Clock
+from linecert_service.store.issuers import Issuers
+from linecert_service.store.log_guard import LogGuard, LogInconsistent
+from linecert_service.store.log_tree import LogTree
 from linecert_service.store.schema import CHECKPOINTS, LOG_HEAD
 
 SIGN_EVERY: Final = 1.0
@@ -19,16 +22,23 @@ class Checkpoints:
 
     Args:
         engine: the database.
+        issuers: the store's numbers for issuers.
         signer: the log's own key; its name is the log's origin.
+        guard: remembers the newest checkpoint.
         published: the file that checkpoints are appended to, for operators to ship elsewhere.
         clock: the time.
     """
 
-    def __init__(self, engine: Engine, signer: NoteSigner, published: Path, clock: Clock) -> None:
+    def __init__(
+        self, engine: Engine, issuers: Issuers, *, signer: NoteSigner, guard: LogGuard, published: Path, clock: Clock
+    ) -> None:
         self._engine = engine
+        self._issuers = issuers
         self._signer = signer
+        self._guard = guard
         self._published = published
         self._clock = clock
+        self._signed = False
         self._signed_size = -1
         self._signed_at = float("-inf")
         self._published_size = -1
@@ -36,32 +46,86 @@ class Checkpoints:
         self.newest_time: float | None = None
         """When the newest checkpoint was signed, in seconds since 1970; None before the first."""
 
-    def wait(self, size: int) -> float | None:
-        """Seconds until the log, now of `size` leaves, is due for a checkpoint; None when it has one."""
-        if size == self._signed_size:
+    def read(self) -> None:
+        """Take note of the newest one that is stored. Raises SQLAlchemy's errors."""
+        query = select(CHECKPOINTS.c.size, CHECKPOINTS.c.published_at).order_by(CHECKPOINTS.c.size.desc()).limit(1)
+        with self._engine.begin() as connection:
+            newest = connection.execute(query).first()
+        if newest:
+            self._signed_size = self._published_size = newest.size
+            self.newest_time = newest.published_at / 1_000_000
+
+    def wait(self, size: int | None) -> float | None:
+        """Seconds until the log is due for a checkpoint.
+
+        Args:
+            size: of the log now; None: not known yet, and so due.
+
+        Returns:
+            None when it has a checkpoint of this size.
+        """
+        if size == self._signed_size or (size is None and self._signed):
             return None
         return max(0.0, self._signed_at + SIGN_EVERY - self._clock.monotonic())
 
-    def sign(self) -> None:
-        """Sign the log as it stands on disk. Raises SQLAlchemy's errors, and OSError."""
-        # Set first: a store that fails is asked again a second later, not at once.
-        self._signed_at = self._clock.monotonic()
+    def prove(self) -> None:
+        """Prove that the log begins with what this server remembers of it.
+
+        Raises:
+            LogInconsistent: it does not.
+            SQLAlchemyError: the database does not answer.
+        """
         with self._engine.begin() as connection:
-            size, root = connection.execute(select(LOG_HEAD.c.size, LOG_HEAD.c.root)).one()
-            note = self._signer.sign_checkpoint(self._signer.verifier_key.name, size, root)
-            now = self._clock.time()
-            known = connection.scalar(select(CHECKPOINTS.c.size).where(CHECKPOINTS.c.size == size))
-            if known is None:
-                values = {"size": size, "root": root, "note": note, "published_at": int(now * 1_000_000)}
-                connection.execute(CHECKPOINTS.insert().values(values))
-        self._signed_size, self.newest_time = size, now
-        if self._signed_at - self._published_at >= PUBLISH_EVERY:
-            self._publish(size, note)
+            self._prove(connection)
+
+    def sign(self) -> None:
+        """Prove the log as it stands on disk, and sign it.
+
+        Raises:
+            LogInconsistent: it is not the log that this server remembers.
+            SQLAlchemyError: the database does not answer.
+            OSError: a file cannot be written.
+        """
+        self._sign(first=False)
+
+    def begin(self) -> None:
+        """Sign the first checkpoint of an epoch, and publish it. Raises as `sign`."""
+        self._published_at = float("-inf")
+        self._sign(first=True)
 
     def close(self) -> None:
         """Sign and publish what is not signed or published yet. Raises as `sign`."""
         self._published_at = float("-inf")
         self.sign()
+
+    def _sign(self, *, first: bool) -> None:
+        # Set first: a store that fails is asked again a second later, not at once.
+        self._signed_at = self._clock.monotonic()
+        with self._engine.begin() as connection:
+            size, root = self._prove(connection)
+            if not first:
+                self._check_epoch(connection)
+            note = self._signer.sign_checkpoint(self._signer.verifier_key.name, size, root)
+            now = self._clock.time()
+            _store(connection, size, root, note, now)
+        self._guard.remember(note)
+        self._signed, self._signed_size, self.newest_time = True, size, now
+        if self._signed_at - self._published_at >= PUBLISH_EVERY:
+            self._publish(size, note)
+
+    def _prove(self, connection: Connection) -> tuple[int, bytes]:
+        size, root = connection.execute(select(LOG_HEAD.c.size, LOG_HEAD.c.root)).one()
+        self._guard.check(size, root, LogTree(connection, self._issuers.sha256_of).root_at)
+        return size, root
+
+    def _check_epoch(self, connection: Connection) -> None:
+        """Another server on the same database may have gone on with another key."""
+        note = connection.scalar(select(CHECKPOINTS.c.note).order_by(CHECKPOINTS.c.size.desc()).limit(1))
+        origin = self._signer.verifier_key.name
+        if note is not None and note.partition("\n")[0] != origin:
+            raise LogInconsistent(
+                f"its epoch is not {origin} any more: give this server the new log key and restart it"
+            )
 
     def _publish(self, size: int, note: str) -> None:
         if size != self._published_size:
@@ -71,3 +135,10 @@ class Checkpoints:
                 file.flush()
                 os.fsync(file.fileno())
         self._published_size, self._published_at = size, self._signed_at
+
+
+def _store(connection: Connection, size: int, root: bytes, note: str, now: float) -> None:
+    """Add a checkpoint, unless there is one of this size: another server on the same database may have been first."""
+    if connection.scalar(select(CHECKPOINTS.c.size).where(CHECKPOINTS.c.size == size)) is None:
+        values = {"size": size, "root": root, "note": note, "published_at": int(now * 1_000_000)}
+        connection.execute(CHECKPOINTS.insert().values(values))

@@ -1,50 +1,32 @@
 """The thread that appends: it gathers what is submitted while a transaction runs, and makes the next one of it.
 
-What it was given is recorded or refused, whatever happens to the caller. While the store cannot write, the same
-entries are tried again until it can, or until the service ends.
+What it was given is answered, whatever happens to the caller, to the store, or to the thread itself.
 """
 
 import asyncio
+import contextlib
 import queue
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from linecert_service.domain.clock import Clock
-from linecert_service.domain.errors import Refused, StoreUnavailable
+from linecert_service.domain.errors import StoreUnavailable
 from linecert_service.domain.events import NewEvent
 from linecert_service.domain.ports import OnRecorded, Outcome
 from linecert_service.domain.requests import SignedCertificate
-from linecert_service.store.answers import recorded_of
-from linecert_service.store.append import Entry, append
-from linecert_service.store.backend import Backend, Writer
+from linecert_service.store.append import Entry
+from linecert_service.store.appender import Appender
 from linecert_service.store.checkpoints import Checkpoints
-from linecert_service.store.issuers import Issuers
+from linecert_service.store.log_guard import LogInconsistent
+from linecert_service.store.watcher import Watcher
 
 MAX_ENTRIES: Final = 256
 """At which size a transaction takes no further submission."""
 
-RETRY_SECONDS: Final = (0.05, 0.1, 0.2, 0.5, 1.0)
-"""Pauses between attempts while the store cannot write; the last one repeats."""
-
-_NOT_NOW: Final = "the audit store cannot record now; send again with the same request_id"
-
-
-class Watcher(Protocol):
-    """Is told how the store does, from the committer's thread."""
-
-    def committed(self, seconds: float, size: int) -> None:
-        """A transaction took `seconds`; the log has `size` leaves."""
-
-    def failed(self, error: Exception, *, transient: bool) -> None:
-        """A transaction failed; a transient failure is tried again."""
-
-    def checkpoint_failed(self, error: Exception) -> None:
-        """A checkpoint could not be signed, stored or published; it is tried again a second later."""
-
-    def ended(self, unrecorded: int) -> None:
-        """The service ends, with this many signed certificates that could not be recorded."""
+STUCK_SECONDS: Final = 5.0
+"""After which an append that is still under way counts as stuck."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,36 +34,31 @@ class _Submission:
     entries: Sequence[Entry]
     on_recorded: OnRecorded
 
-
-def _ignore(_outcomes: Sequence[Outcome]) -> None:
-    """What an event is answered."""
+    @property
+    def certificates(self) -> int:
+        """How many outcomes it waits for."""
+        return sum(isinstance(entry, SignedCertificate) for entry in self.entries)
 
 
 class Committer:
     """Appends in a thread of its own; see `domain.ports.Recorder`.
 
     Args:
-        backend: the database.
-        issuers: the store's numbers for issuers.
+        appender: appends.
         checkpoints: signed when the log has grown.
         clock: the time.
         watcher: told how the store does.
     """
 
-    def __init__(
-        self, backend: Backend, issuers: Issuers, checkpoints: Checkpoints, clock: Clock, watcher: Watcher
-    ) -> None:
-        self._backend = backend
-        self._issuers = issuers
+    def __init__(self, appender: Appender, checkpoints: Checkpoints, clock: Clock, watcher: Watcher) -> None:
+        self._appender = appender
         self._checkpoints = checkpoints
         self._clock = clock
         self._watcher = watcher
         self._queue: queue.SimpleQueue[_Submission | None] = queue.SimpleQueue()
-        self._giving_up = threading.Event()
         self._thread = threading.Thread(target=self._run, name="committer")
+        self._ended = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._writer: Writer | None = None
-        self._size = -1
 
     def start(self) -> None:
         """Begin to append; outcomes are delivered in the event loop that this is called in."""
@@ -90,11 +67,23 @@ class Committer:
 
     def submit(self, signed: Sequence[SignedCertificate], on_recorded: OnRecorded) -> None:
         """Take over certificates."""
-        self._queue.put(_Submission(signed, on_recorded))
+        self._put(_Submission(signed, on_recorded))
 
     def record(self, event: NewEvent) -> None:
         """Take over an event."""
-        self._queue.put(_Submission([event], _ignore))
+        self._put(_Submission([event], _ignore))
+
+    def check(self) -> None:
+        """Look whether it works.
+
+        Raises:
+            StoreUnavailable: its thread has ended, or waits for the database.
+        """
+        since = self._appender.busy_since
+        if self._ended.is_set():
+            raise StoreUnavailable("the thread that records has ended: restart the service")
+        if since is not None and self._clock.monotonic() - since > STUCK_SECONDS:
+            raise StoreUnavailable("the audit store has not recorded anything for some seconds")
 
     async def close(self, patience: float) -> None:
         """Record what was submitted, and end.
@@ -103,29 +92,47 @@ class Committer:
             patience: seconds after which it no longer waits for a store that cannot write.
         """
         self._queue.put(None)
-        timer = threading.Timer(patience, self._giving_up.set)
+        timer = threading.Timer(patience, self._appender.give_up)
         timer.start()
         await asyncio.to_thread(self._thread.join)
         timer.cancel()
 
+    def _put(self, submission: _Submission) -> None:
+        self._queue.put(submission)
+        if self._ended.is_set():
+            self._refuse_left_over()
+
     def _run(self) -> None:
+        try:
+            self._work()
+            if self._appender.stopped is None:
+                self._checkpoint(self._checkpoints.close)
+        except BaseException as error:  # noqa: BLE001 - the thread must not end without a word
+            self._watcher.died(error)
+        finally:
+            self._appender.close()
+            # Set before the last look: what is put afterwards is refused by who puts it.
+            self._ended.set()
+            self._refuse_left_over()
+
+    def _work(self) -> None:
         ending = False
         while not ending:
             burst, ending = self._gather()
-            if burst:
+            try:
                 self._settle(burst)
-            if self._checkpoints.wait(self._size) == 0.0:
+            except BaseException:
+                self._refuse(burst)
+                raise
+            if self._until_checkpoint() == 0.0:
                 self._checkpoint(self._checkpoints.sign)
-        self._checkpoint(self._checkpoints.close)
-        self._drop_writer()
 
     def _gather(self) -> tuple[list[_Submission], bool]:
         """What has been submitted, as far as it fits in a transaction; and whether that was the last."""
         burst: list[_Submission] = []
         entries = 0
-        timeout = self._checkpoints.wait(self._size) if self._size >= 0 else None
         try:
-            submission = self._queue.get(timeout=timeout)
+            submission = self._queue.get(timeout=self._until_checkpoint())
             while submission is not None:
                 burst.append(submission)
                 entries += len(submission.entries)
@@ -136,70 +143,48 @@ class Committer:
             return burst, False
         return burst, True
 
+    def _until_checkpoint(self) -> float | None:
+        """Seconds; None: nothing has grown, or nothing more is signed."""
+        head = self._appender.head
+        return None if self._appender.stopped else self._checkpoints.wait(head.size if head else None)
+
     def _settle(self, burst: Sequence[_Submission]) -> None:
-        outcomes = self._append([entry for submission in burst for entry in submission.entries])
-        deliveries: list[tuple[OnRecorded, Sequence[Outcome]]] = []
-        at = 0
-        for submission in burst:
-            count = sum(isinstance(entry, SignedCertificate) for entry in submission.entries)
-            deliveries.append((submission.on_recorded, outcomes[at : at + count]))
-            at += count
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(_deliver, deliveries)
+        if not burst:
+            return
+        outcomes = iter(self._appender.append([entry for submission in burst for entry in submission.entries]))
+        self._deliver(
+            [(submission.on_recorded, [next(outcomes) for _ in range(submission.certificates)]) for submission in burst]
+        )
 
-    def _append(self, entries: Sequence[Entry]) -> list[Outcome]:
-        attempt = 0
-        while True:
-            try:
-                return self._attempt(entries)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the callers are answered and the thread goes on
-                self._drop_writer()
-                transient = self._backend.is_transient(error)
-                self._watcher.failed(error, transient=transient)
-                if not transient:
-                    return self._append_apart(entries, error)
-            pause = RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)]
-            attempt += 1
-            if self._giving_up.wait(pause):
-                return self._give_up(entries)
+    def _refuse(self, burst: Sequence[_Submission]) -> None:
+        error = StoreUnavailable("this server records nothing more; send again with the same request_id")
+        self._deliver([(submission.on_recorded, [error] * submission.certificates) for submission in burst])
 
-    def _attempt(self, entries: Sequence[Entry]) -> list[Outcome]:
-        started = self._clock.monotonic()
-        if self._writer is None:
-            self._writer = self._backend.writer()
-        appended = append(self._writer, self._issuers, entries, self._clock.time())
-        self._size = appended.head.size
-        self._watcher.committed(self._clock.monotonic() - started, self._size)
-        return [
-            outcome if isinstance(outcome, Refused) else recorded_of(outcome, self._issuers)
-            for outcome in appended.outcomes
-        ]
-
-    def _append_apart(self, entries: Sequence[Entry], error: Exception) -> list[Outcome]:
-        """One by one, so that an entry which the database refuses does not take others with it."""
-        if len(entries) > 1:
-            return [outcome for entry in entries for outcome in self._append([entry])]
-        refused = StoreUnavailable(_NOT_NOW)
-        refused.__cause__ = error
-        return [refused for entry in entries if isinstance(entry, SignedCertificate)]
-
-    def _give_up(self, entries: Sequence[Entry]) -> list[Outcome]:
-        unrecorded = [entry for entry in entries if isinstance(entry, SignedCertificate)]
-        self._watcher.ended(len(unrecorded))
-        return [StoreUnavailable(_NOT_NOW) for _ in unrecorded]
+    def _refuse_left_over(self) -> None:
+        """Answer what came after the end."""
+        left: list[_Submission] = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                if submission := self._queue.get_nowait():
+                    left.append(submission)
+        if left:
+            self._refuse(left)
 
     def _checkpoint(self, action: Callable[[], None]) -> None:
         try:
             action()
+        except LogInconsistent as error:
+            self._appender.stop(error)
         except Exception as error:  # noqa: BLE001 - a checkpoint that is late is not a certificate that is lost
             self._watcher.checkpoint_failed(error)
 
-    def _drop_writer(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+    def _deliver(self, deliveries: Sequence[tuple[OnRecorded, Sequence[Outcome]]]) -> None:
+        if self._loop is None or self._loop.is_closed():
+            return
+        for on_recorded, outcomes in deliveries:
+            # One callback each: should one fail, the loop logs it and goes on with the others.
+            self._loop.call_soon_threadsafe(on_recorded, outcomes)
 
 
-def _deliver(deliveries: Sequence[tuple[OnRecorded, Sequence[Outcome]]]) -> None:
-    for on_recorded, outcomes in deliveries:
-        on_recorded(outcomes)
+def _ignore(_outcomes: Sequence[Outcome]) -> None:
+    """What an event is answered."""

@@ -51,5 +51,6 @@ class StoreLedger:
         try:
             verdict = classify(claim, standing, now)
         except Refused as error:
+            error.registration_key = claim.registration_key
             return error
         return recorded_of(verdict, self._issuers) if isinstance(verdict, Answered) else None

@@ -123,6 +123,10 @@ class PostgresWriter(PostgresLookups):
             self._cursor.execute(_LOCK_HEAD)
             return cast("Row", self._cursor.fetchone())
 
+    def issuers(self) -> Sequence[Row]:
+        """All issuers."""
+        return self._fetch("SELECT id, certificate_sha256 FROM issuers", ())
+
     def insert(self, table: str, rows: Sequence[Row]) -> None:
         """Add rows: one statement, whatever their number, with an array for each column."""
         statement, width = _insert(table)

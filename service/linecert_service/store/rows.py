@@ -3,10 +3,12 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from hashlib import sha256
 from typing import Any, Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from linecert_service.domain.records import CertificateRecord
 from linecert_service.policy.patterns import RegistrationIdPatterns
@@ -86,6 +88,12 @@ def order_of(row: Sequence[Any], expects: Mapping[str, bytes | None]) -> WorkOrd
 @lru_cache(maxsize=1024)
 def _patterns(text: str) -> RegistrationIdPatterns:
     return RegistrationIdPatterns(json.loads(text))
+
+
+def issuer_row(number: int, chain: Sequence[x509.Certificate], added_at: int) -> Row:
+    """The row of `issuers` that holds a chain, issuer first and root last."""
+    key = chain[0].public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return (number, chain[0].fingerprint(SHA256()), sha256(key).digest(), join_chain(chain), added_at)
 
 
 def join_chain(chain: Sequence[x509.Certificate]) -> bytes:

@@ -101,6 +101,10 @@ EVENTS: Final = Table(
     Column("detail", Text),
     Column("at", BigInteger, nullable=False),
     CheckConstraint("detail IS NULL OR length(detail) <= 1024", name="detail"),
+    Index(None, "at"),
+    Index(None, "kind", "log_index"),
+    Index(None, "station", "log_index"),
+    Index(None, "registration_key", "log_index"),
 )
 
 WORK_ORDERS: Final = Table(

@@ -7,10 +7,12 @@ import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any, Final, cast
 
 from sqlalchemy import ColumnElement, Connection, Engine, MetaData, create_engine, event, func
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import PoolProxiedConnection
 
 from linecert_service.store import migrations
@@ -18,6 +20,8 @@ from linecert_service.store.backend import LookupKeys, Row
 from linecert_service.store.schema import CERTIFICATES, METADATA
 
 BUSY_TIMEOUT_MS: Final = 30_000
+WRITER_BUSY_TIMEOUT_MS: Final = 1_000
+"""The writer's own: who tries again anyway should not be deaf to the end of the service for so long."""
 READERS: Final = 5
 # The background checkpoint keeps the write-ahead log short; this is for when that is not running.
 AUTOCHECKPOINT_PAGES: Final = 16_000
@@ -31,6 +35,18 @@ _PRAGMAS: Final = (
     "PRAGMA recursive_triggers = ON",
     "PRAGMA foreign_keys = ON",
     f"PRAGMA wal_autocheckpoint = {AUTOCHECKPOINT_PAGES}",
+)
+# READONLY is one of them: a file system that was remounted, a folder whose rights were set wrong for a while.
+_TRANSIENT: Final = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_PROTOCOL,
+    }
 )
 _READ_HEAD: Final = "SELECT size, last_at, frontier, root FROM log_head WHERE id = 1"
 _WRITE_HEAD: Final = "UPDATE log_head SET size = ?, last_at = ?, frontier = ?, root = ? WHERE id = 1"
@@ -64,15 +80,23 @@ class SQLiteLookups:
 class SQLiteWriter(SQLiteLookups):
     """The connection that appends; see `store.backend.Writer`."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         super().__init__(connection.cursor())
         self._connection = connection
+        connection.execute(f"PRAGMA busy_timeout = {WRITER_BUSY_TIMEOUT_MS}")
+        self._path = path
+        self._file = path.stat().st_ino
 
     def begin(self) -> Row:
         """Take SQLite's one write lock and read the head."""
+        self._check_file()
         self._cursor.execute("BEGIN IMMEDIATE")
         head: Row = self._cursor.execute(_READ_HEAD).fetchone()
         return head
+
+    def issuers(self) -> Sequence[Row]:
+        """All issuers."""
+        return self._cursor.execute("SELECT id, certificate_sha256 FROM issuers").fetchall()
 
     def insert(self, table: str, rows: Sequence[Row]) -> None:
         """Add rows."""
@@ -89,6 +113,11 @@ class SQLiteWriter(SQLiteLookups):
     def commit(self) -> None:
         """Commit and sync."""
         self._cursor.execute("COMMIT")
+
+    def _check_file(self) -> None:
+        """A file that was put in the place of this one would never see what is written to this one."""
+        if self._path.stat().st_ino != self._file:
+            raise sqlite3.OperationalError("the database file was replaced")
 
     def rollback(self) -> None:
         """Forget the transaction, if there is one."""
@@ -109,6 +138,7 @@ class SQLiteBackend:
     """
 
     def __init__(self, url: URL) -> None:
+        self._path = Path(url.database or "")
         self.engine: Engine = create_engine(url, pool_size=READERS, max_overflow=2, hide_parameters=True)
         event.listen(self.engine, "connect", _prepare)
         event.listen(self.engine, "begin", _begin)
@@ -127,7 +157,7 @@ class SQLiteBackend:
         pooled = self.engine.raw_connection()
         connection = _driver_connection(pooled)
         pooled.detach()
-        return SQLiteWriter(connection)
+        return SQLiteWriter(connection, self._path)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[SQLiteLookups]:
@@ -141,7 +171,11 @@ class SQLiteBackend:
 
     def is_transient(self, error: Exception) -> bool:
         """A lock, a full disk, an I/O error; not a broken constraint."""
-        return isinstance(error, sqlite3.OperationalError)
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if isinstance(cause, sqlite3.OperationalError):
+            # The low octet is the primary code (https://www.sqlite.org/rescode.html).
+            return getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_BUSY) & 0xFF in _TRANSIENT
+        return isinstance(cause, OSError)
 
     def maintain(self) -> None:
         """Move what is committed from the write-ahead log to the database file, without waiting for anybody."""

@@ -23,7 +23,7 @@ class Stand:
 
     def active(self, now: float) -> bool:
         """Whether it is the device's newest and has not expired at `now` (seconds since 1970)."""
-        return self.replaced_by is None and self.record.not_after >= now
+        return self.replaced_by is None and self.record.not_after >= int(now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,7 +174,7 @@ def test_a_mistake_in_the_environment_names_the_variable(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file is not blamed for what the environment says, and the value, which may be a secret, is not shown."""
-    monkeypatch.setenv("LINECERT_STORE__URL", "postgresql://u:hunter2@h/d")
+    monkeypatch.setenv("LINECERT_STORE__URL", "mysql://u:hunter2@h/d")
     with pytest.raises(ConfigurationError, match=r"LINECERT_STORE__URL: must be sqlite") as caught:
         installation.settings()
     assert "hunter2" not in str(caught.value)

@@ -7,11 +7,11 @@ import pytest
 
 from linecert import contract
 from linecert_service.csr.checker import CsrChecker
+from linecert_service.domain.clock import ClockGuard
 from linecert_service.domain.errors import Refused, StoreUnavailable
 from linecert_service.domain.ports import Outcome
 from linecert_service.domain.records import Recorded
 from linecert_service.domain.requests import SignRequest
-from linecert_service.issuance.clock_guard import ClockGuard
 from linecert_service.issuance.pipeline import MAX_BURST, Answer, Job, Pipeline, Validated
 from linecert_service.issuance.planning import Planner
 from support import csrs
@@ -28,7 +28,7 @@ class Path:
         self.recorder = FakeRecorder(at_once=changes.pop("at_once", True))
         self.ledger = FakeLedger(standing, changes.pop("error", None))
         planner = Planner(CsrChecker(), {"device": profile(issuer(kind))})
-        guard = ClockGuard(self.clock, NOW)
+        guard = ClockGuard(self.clock)
         self.pipeline = Pipeline(
             planner,
             ledger=self.ledger,

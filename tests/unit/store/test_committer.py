@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -11,23 +12,27 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import func, select
 
 from linecert.transparency import NoteSigner, open_checkpoint
-from linecert_service.domain.clock import SystemClock
-from linecert_service.domain.errors import StoreUnavailable
+from linecert_service.domain.clock import ClockGuard, SystemClock
+from linecert_service.domain.errors import Refused, StoreUnavailable
 from linecert_service.domain.events import NewEvent
 from linecert_service.domain.ports import Outcome
 from linecert_service.domain.records import Recorded
 from linecert_service.domain.requests import SignedCertificate
-from linecert_service.store import committer as committer_module
+from linecert_service.store import appender as appender_module
+from linecert_service.store.append import append
+from linecert_service.store.appender import Appender
 from linecert_service.store.backend import Backend, Writer
 from linecert_service.store.checkpoints import Checkpoints
 from linecert_service.store.committer import Committer
 from linecert_service.store.issuers import Issuers
+from linecert_service.store.log_guard import LogGuard, LogInconsistent
 from linecert_service.store.postgres import PostgresWriter
 from linecert_service.store.schema import CERTIFICATES, CHECKPOINTS, EVENTS, LOG_HEAD
 from linecert_service.store.sqlite import SQLiteWriter
-from support.claims import claim, signed
+from support.claims import claim, sha256, signed
 
 PATIENCE = 5.0
+KEY = Ed25519PrivateKey.generate()
 
 
 class Watch:
@@ -36,7 +41,9 @@ class Watch:
     def __init__(self) -> None:
         self.commits = 0
         self.failures: list[tuple[str, bool]] = []
-        self.dropped = 0
+        self.serials: list[bytes] = []
+        self.deaths: list[str] = []
+        self.stopped = ""
 
     def committed(self, seconds: float, size: int) -> None:
         """Count."""
@@ -48,26 +55,44 @@ class Watch:
         """Remember."""
         self.failures.append((str(error), transient))
 
+    def inconsistent(self, error: LogInconsistent) -> None:
+        """Remember."""
+        self.stopped = str(error)
+
     def checkpoint_failed(self, error: Exception) -> None:
         """It never should in these tests."""
         raise AssertionError(error)
 
-    def ended(self, unrecorded: int) -> None:
+    def dropped(self, serials: Sequence[bytes]) -> None:
         """Remember."""
-        self.dropped += unrecorded
+        self.serials += serials
+
+    def died(self, error: BaseException) -> None:
+        """Remember."""
+        self.deaths.append(str(error))
 
 
 class Bench:
     """A committer that runs, with what a test looks at."""
 
-    def __init__(self, backend: Backend, issuers: Issuers, folder: Path) -> None:
+    def __init__(self, backend: Backend, issuers: Issuers, folder: Path, key: Ed25519PrivateKey | None = None) -> None:
         self.backend = backend
         self.published = folder / "checkpoints.txt"
-        self.note_signer = NoteSigner("test/1", Ed25519PrivateKey.generate())
+        self.note_signer = NoteSigner("test/1", key or Ed25519PrivateKey.generate())
         self.watch = Watch()
         clock = SystemClock()
-        checkpoints = Checkpoints(backend.engine, self.note_signer, self.published, clock)
-        self.committer = Committer(backend, issuers, checkpoints, clock, self.watch)
+        self.state = folder / "log-state.txt"
+        self.checkpoints = checkpoints = Checkpoints(
+            backend.engine,
+            issuers,
+            signer=self.note_signer,
+            guard=LogGuard.load(self.state),
+            published=self.published,
+            clock=clock,
+        )
+        self.clock_guard = ClockGuard(clock)
+        self.appender = Appender(backend, issuers, checkpoints, clock=clock, guard=self.clock_guard, watcher=self.watch)
+        self.committer = Committer(self.appender, checkpoints, clock, self.watch)
 
     async def record(self, *entries: SignedCertificate) -> Sequence[Outcome]:
         """Submit, and wait for the outcomes."""
@@ -94,7 +119,7 @@ class Failing:
     """Makes COMMITs fail, before or after the database has made them, with the errors of its driver."""
 
     def __init__(self, backend: Backend, patch: pytest.MonkeyPatch) -> None:
-        patch.setattr(committer_module, "RETRY_SECONDS", (0.001,))
+        patch.setattr(appender_module, "RETRY_SECONDS", (0.001,))
         self._writer_class: type[Writer] = SQLiteWriter if backend.engine.name == "sqlite" else PostgresWriter
         self._patch = patch
         self.transient: Exception = (
@@ -196,12 +221,13 @@ async def test_end_gives_up_on_a_store_that_cannot_write(
     failing.next_commits(failing.transient, times=10**9)
     bench = Bench(backend, issuers, tmp_path)
     bench.committer.start()
-    answer = asyncio.ensure_future(bench.record(signed()))
+    entry = signed()
+    answer = asyncio.ensure_future(bench.record(entry))
     await asyncio.sleep(0)
     await bench.committer.close(0.05)
     (outcome,) = await answer
     assert isinstance(outcome, StoreUnavailable)
-    assert bench.watch.dropped == 1
+    assert bench.watch.serials == [entry.serial]
     assert bench.count() == 0
 
 
@@ -222,3 +248,119 @@ async def test_events_need_no_answer(bench: Bench) -> None:
     await bench.record(signed())
     with bench.backend.engine.begin() as connection:
         assert connection.scalar(select(EVENTS.c.kind)) == "service_started"
+
+
+async def test_lost_reply_does_not_repeat_events(bench: Bench, failing: Failing) -> None:
+    """What was discarded stands once in the log, although the entries were appended again."""
+    await bench.record(signed(claim("device-01")))
+    failing.next_commits(failing.transient, times=1, after=True)
+    winner, loser = signed(claim("device-02")), signed(claim("device-03", spki_sha256=sha256("key of device-01")))
+    first, second = await bench.record(winner, loser)
+    assert isinstance(first, Recorded)
+    assert isinstance(second, Refused)
+    with bench.backend.engine.begin() as connection:
+        assert list(connection.scalars(select(EVENTS.c.serial))) == [loser.serial]
+
+
+async def test_untrusted_clock_holds_up_the_append(bench: Bench, failing: Failing) -> None:
+    """With a clock behind the log nothing is appended; when it is right again, the same entries are."""
+    assert failing.transient
+    bench.clock_guard.saw(time.time() + 100)
+    answer = asyncio.ensure_future(bench.record(signed()))
+    await asyncio.sleep(0.1)
+    assert not answer.done()
+    bench.clock_guard.saw(0)
+    (outcome,) = await answer
+    assert isinstance(outcome, Recorded)
+    assert bench.watch.failures[0][1]
+
+
+async def test_guard_learns_the_logs_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an append the clock may not go back behind it."""
+    seen: list[float] = []
+    monkeypatch.setattr(bench.clock_guard, "saw", seen.append)
+    (outcome,) = await bench.record(signed())
+    assert isinstance(outcome, Recorded)
+    assert seen == [outcome.issued.record.issued_at / 1_000_000]
+
+
+async def test_thread_that_dies_answers_everything(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever ends the thread, what was submitted before and after is refused, and the probe says so."""
+
+    def die(*_: object, **__: object) -> None:
+        raise SystemExit("no more")
+
+    monkeypatch.setattr(appender_module, "append", die)
+    for name in ("device-01", "device-02"):
+        (outcome,) = await bench.record(signed(claim(name)))
+        assert isinstance(outcome, StoreUnavailable)
+    assert bench.watch.deaths == ["no more"]
+    await bench.committer.close(PATIENCE)
+    with pytest.raises(StoreUnavailable, match="restart"):
+        bench.committer.check()
+
+
+async def test_callback_that_fails_takes_no_other_with_it(bench: Bench) -> None:
+    """Each submission is delivered by itself."""
+    loop = asyncio.get_running_loop()
+    problems: list[object] = []
+    loop.set_exception_handler(lambda _, context: problems.append(context))
+
+    def fail(_outcomes: Sequence[Outcome]) -> None:
+        raise RuntimeError("in the caller's part")
+
+    bench.committer.submit([signed(claim("device-01"))], fail)
+    (outcome,) = await bench.record(signed(claim("device-02")))
+    assert isinstance(outcome, Recorded)
+    assert problems
+
+
+async def test_probe_tells_an_append_that_is_stuck(bench: Bench) -> None:
+    """An append that has been under way for long is a store that does not record."""
+    bench.committer.check()
+    bench.appender.busy_since = time.monotonic() - 6
+    with pytest.raises(StoreUnavailable, match="has not recorded"):
+        bench.committer.check()
+    bench.appender.busy_since = None
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+async def test_end_does_not_wait_for_the_holder_of_the_lock(backend: Backend, issuers: Issuers, tmp_path: Path) -> None:
+    """With another process holding SQLite's lock the committer ends all the same, whatever is queued."""
+    bench = Bench(backend, issuers, tmp_path)
+    bench.committer.start()
+    holder = sqlite3.connect(tmp_path / "linecert.db", isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    answers = [asyncio.ensure_future(bench.record(signed(claim(f"device-{n}")))) for n in range(5)]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(15):
+        await bench.committer.close(0.1)
+        outcomes = [outcome for (outcome,) in await asyncio.gather(*answers)]
+    holder.execute("ROLLBACK")
+    holder.close()
+    assert all(isinstance(outcome, StoreUnavailable) for outcome in outcomes)
+    assert bench.count() == 0
+
+
+async def test_log_without_a_checkpoint_gets_one_at_the_start(
+    backend: Backend, issuers: Issuers, tmp_path: Path
+) -> None:
+    """After a crash between commit and checkpoint the next start signs what is there."""
+    writer = backend.writer()
+    append(writer, issuers, [signed()], time.time())
+    writer.close()
+    bench = Bench(backend, issuers, tmp_path)
+    bench.committer.start()
+    await bench.committer.close(PATIENCE)
+    with backend.engine.begin() as connection:
+        assert list(connection.scalars(select(CHECKPOINTS.c.size))) == [1]
+
+
+async def test_start_without_growth_publishes_nothing_again(backend: Backend, issuers: Issuers, tmp_path: Path) -> None:
+    """The file that operators ship grows with the log, not with the restarts."""
+    for _ in range(3):
+        bench = Bench(backend, issuers, tmp_path, KEY)
+        bench.checkpoints.read()
+        bench.committer.start()
+        await bench.committer.close(PATIENCE)
+    assert bench.published.read_text().count("test/1\n0\n") == 1

@@ -17,6 +17,7 @@ from linecert.transparency.merkle import (
     inclusion_path,
     leaf_hash,
     node_hash,
+    root_at,
     root_of,
     subtrees_from,
     verify_consistency,
@@ -193,10 +194,12 @@ def test_hash_domains_are_separate() -> None:
     assert leaf_hash(left + right) != node_hash(left, right)
 
 
-@given(sizes)
-def test_root_is_that_of_the_definition(size: int) -> None:
-    """Appending leaf by leaf gives the recursively defined root."""
+@given(sizes, st.data())
+def test_root_is_that_of_the_definition(size: int, data: st.DataObject) -> None:
+    """Appending leaf by leaf gives the recursively defined root, and so do the subtrees of a log that is longer."""
     assert root_of(numbered(size)) == naive_root(numbered(size))
+    shorter = data.draw(st.integers(0, size))
+    assert root_at(shorter, subtrees_of(numbered(size))) == naive_root(numbered(shorter))
 
 
 @given(sizes, st.data())

@@ -19,7 +19,7 @@ from linecert_service.csr import deny_list
 from linecert_service.csr.checker import CsrChecker
 from linecert_service.domain.clock import Clock, ClockGuard, SystemClock
 from linecert_service.domain.errors import ConfigurationError, Refused, StoreUnavailable
-from linecert_service.installation import trust
+from linecert_service.installation import log_key, trust
 from linecert_service.installation.layout import Layout
 from linecert_service.installation.trust import Trust
 from linecert_service.issuance.issuer import Issuer
@@ -30,6 +30,7 @@ from linecert_service.observability import logging
 from linecert_service.observability.health import HealthMonitor, Probe, Readiness
 from linecert_service.observability.metrics import Metrics, serve_metrics
 from linecert_service.observability.store_watch import StoreWatch
+from linecert_service.policy.limits import DAY, Limits
 from linecert_service.policy.stations import Stations
 from linecert_service.rpc.admission import Admission
 from linecert_service.rpc.audit import AuditHandlers
@@ -134,6 +135,7 @@ class Server:
         guard = ClockGuard(clock)
         store = self._open_store(trusted, readiness, guard)
         profiles = self._profiles(trusted)
+        stations = self._stations(trusted)
         store.committer.start()
         self._ending.push_async_callback(store.close, PATIENCE_SECONDS)
         trail = AuditTrail(store.committer.record, clock)
@@ -142,6 +144,7 @@ class Server:
             Planner(self._csr_checker(trusted), profiles),
             ledger=store.ledger,
             recorder=store.committer,
+            limits=_limits(clock, store, stations),
             clock=clock,
             guard=guard,
             meter=self._metrics,
@@ -149,10 +152,13 @@ class Server:
         self._ending.push_async_callback(_drain, pipeline)
         admission = Admission(settings.limits.pending or _pending(profiles))
         self._observe(trusted, profiles, store, admission)
-        callers = Callers(trusted.station_cas, self._stations(trusted), clock, self._metrics)
+        callers = Callers(trusted.station_cas, stations, clock, self._metrics)
         dispatcher = Dispatcher(callers, clock, self._metrics, trail)
         signing = SigningHandlers(pipeline, admission, profiles=profiles, clock=clock, meter=self._metrics, trail=trail)
-        built = {"SigningService": signing.by_method(), "AuditService": _audit_handlers(store, clock)}
+        built = {
+            "SigningService": signing.by_method(),
+            "AuditService": _audit_handlers(store, clock, log_key.verifier_keys(settings)),
+        }
         handlers = [dispatcher.service(service, built.get(service.name, {})) for service in contract.SERVICES]
         await self._watch(_probes(profiles, store, guard), readiness, store, trail)
         await self._listen(trusted, handlers, health, admission)
@@ -254,13 +260,21 @@ def _profile(name: str, settings: ProfileSettings, issuer: Issuer) -> Profile:
     )
 
 
-def _audit_handlers(store: Store, clock: Clock) -> dict[str, Handler]:
+def _audit_handlers(store: Store, clock: Clock, announced: Sequence[str]) -> dict[str, Handler]:
     audit, key = store.audit, store.verifier_key
+    # The key in use comes first, and is there even where pki/log.pub is not.
+    keys = list(dict.fromkeys((str(key), *announced)))
     return {
         **AuditHandlers(audit.certificates, audit.exports, clock).by_method(),
         **ReportHandlers(audit.summaries, audit.events).by_method(),
-        **LogHandlers(audit.log, origin=key.name, verifier_keys=[str(key)]).by_method(),
+        **LogHandlers(audit.log, origin=key.name, verifier_keys=keys).by_method(),
     }
+
+
+def _limits(clock: Clock, store: Store, stations: Stations) -> Limits:
+    counted = [name for name, station in stations.by_name.items() if station.per_day is not None]
+    midnight = int(clock.time()) // DAY * DAY
+    return Limits(clock, store.issued_since(midnight, counted) if counted else {})
 
 
 def _pending(profiles: Mapping[str, Profile]) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import typer
 
-from linecert_service.cli import check, init, log, serve, server_certificate, station
+from linecert_service.cli import check, init, log, serve, server_certificate, station, store
 from linecert_service.domain.errors import LinecertError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command()(check.check)
 app.command()(serve.serve)
 app.add_typer(station.app)
 app.add_typer(server_certificate.app)
+app.add_typer(store.app)
 app.add_typer(log.app)
 
 

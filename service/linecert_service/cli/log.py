@@ -40,12 +40,16 @@ def new_epoch(
     """
     # Here, since most commands need no database.
     from linecert_service.store import epochs  # noqa: PLC0415
-    from linecert_service.store.backends import backend_for  # noqa: PLC0415
+    from linecert_service.store.backends import backend_for, unavailable  # noqa: PLC0415
     from linecert_service.store.log_guard import LogGuard  # noqa: PLC0415
 
     settings = config.load(config_file)
     layout = Layout(settings.folder)
-    with contextlib.closing(backend_for(settings.store.url)) as backend, log_key.replacing(settings) as key:
+    with (
+        contextlib.closing(backend_for(settings.store.url)) as backend,
+        unavailable(backend),
+        log_key.replacing(settings) as key,
+    ):
         backend.prepare()
         old = None if reason != "rotation" else log_key.load(settings.log.key)
         signer = epochs.begin(

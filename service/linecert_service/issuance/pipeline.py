@@ -27,6 +27,7 @@ from linecert_service.domain.records import Recorded
 from linecert_service.domain.requests import Claim, SignedCertificate, SignRequest
 from linecert_service.issuance.certificate import Plan, make
 from linecert_service.issuance.planning import Caller, Planner, RefusedClaim
+from linecert_service.policy.limits import Limits
 
 GATHER_SECONDS: Final = 0.002
 MAX_BURST: Final = 64
@@ -57,12 +58,14 @@ class Job:
         caller: by whom.
         deadline: on the clock's `monotonic`; nothing is begun for a request that is past it.
         answer: resolved when the request is finished, which may be after its call has ended.
+        counted: whether it took a token of its station's limits.
     """
 
     request: SignRequest
     caller: Caller
     deadline: float
     answer: asyncio.Future[Answer] = field(default_factory=_new_future)
+    counted: bool = False
 
     def settle(self, outcome: Answer | BaseException) -> None:
         """Give the answer, if anybody waits for it still."""
@@ -81,6 +84,7 @@ class Pipeline:
         planner: makes plans of requests.
         ledger: reads what stands.
         recorder: appends to the log.
+        limits: how many certificates stations get.
         clock: the time.
         guard: gives the wall clock's time, if it may be trusted.
         meter: is told what happens.
@@ -92,6 +96,7 @@ class Pipeline:
         *,
         ledger: Ledger,
         recorder: Recorder,
+        limits: Limits,
         clock: Clock,
         guard: ClockGuard,
         meter: Meter,
@@ -99,6 +104,7 @@ class Pipeline:
         self._planner = planner
         self._ledger = ledger
         self._recorder = recorder
+        self._limits = limits
         self._clock = clock
         self._guard = guard
         self._meter = meter
@@ -129,9 +135,10 @@ class Pipeline:
 
     def _finish(self, job: Job, answer: asyncio.Future[Answer]) -> None:
         self._unfinished.discard(job)
-        if not answer.cancelled():
-            # Looked at, so that asyncio does not complain where the call has ended before its request.
-            answer.exception()
+        # Looked at also so that asyncio does not complain where the call has ended before its request.
+        new = not answer.exception() and isinstance(made := answer.result(), Recorded) and not made.replayed
+        if job.counted and not new:
+            self._limits.give_back(job.caller.station)
 
     def _schedule(self, delay: float) -> None:
         self._timer = asyncio.get_running_loop().call_later(delay, self._next_burst)
@@ -159,7 +166,9 @@ class Pipeline:
             started = perf_counter()
             try:
                 self._check_deadline(job)
-                plans.append((job, self._planner.plan(job.request, job.caller, self._guard.now())))
+                plan = self._planner.plan(job.request, job.caller, self._guard.now())
+                self._take_token(job, plan)
+                plans.append((job, plan))
             except RefusedClaim as refused:
                 perhaps_replays.append((job, refused))
             except BaseException as error:  # noqa: BLE001 - the call is answered, the others of the burst go on
@@ -168,6 +177,15 @@ class Pipeline:
         if perhaps_replays:
             self._spawn(self._answer_replays(perhaps_replays), [job for job, _ in perhaps_replays])
         return plans
+
+    def _take_token(self, job: Job, plan: Plan) -> None:
+        if job.request.validate_only:
+            return
+        try:
+            self._limits.take(job.caller.station)
+        except Refused as refusal:
+            raise RefusedClaim(refusal, plan.claim) from None
+        job.counted = True
 
     def _check_deadline(self, job: Job) -> None:
         if self._clock.monotonic() >= job.deadline:

@@ -30,6 +30,8 @@ from linecert_service.rpc.identity import Callers, ServicerContext
 DEFAULT_DEADLINE_SECONDS: Final = 30.0
 """For a call that comes without one."""
 
+_ISSUING: Final = "SigningService"
+
 _log = structlog.get_logger("linecert.rpc")
 
 
@@ -139,7 +141,8 @@ class Dispatcher:
         refusal = contract.refusal(refused.reason)
         self._meter.request_rejected(refusal.name, caller.station.line if caller else "", _name(caller))
         ours = refusal.status == code_pb2.UNAVAILABLE
-        if caller and not ours:
+        # Of the requests for certificates: who may not read, or asks for nonsense, is in the service's own log.
+        if caller and not ours and method.containing_service.name == _ISSUING:
             self._trail.rejected(caller.station, refusal.name, refused.registration_key)
         _log.log(
             logging.ERROR if ours and refused.__cause__ else logging.WARNING,

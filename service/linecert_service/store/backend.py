@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import ColumnElement, Engine
@@ -88,6 +89,13 @@ class Backend(Protocol):
 
     def is_transient(self, error: Exception) -> bool:
         """Whether the same statement may succeed later: a lost connection, a full disk, a lock."""
+
+    def backup(self, target: Path) -> None:
+        """Write a copy of the database, as of one moment, to a file that must not exist yet; servers may be running.
+
+        Raises:
+            ConfigurationError: it cannot be made, and what is missing.
+        """
 
     def maintain(self) -> None:
         """What is to be done every second or so, beside the appends. Raises SQLAlchemy's errors."""

@@ -1,6 +1,10 @@
 """Which database: by the URL of the settings."""
 
+import contextlib
+from collections.abc import Iterator
+
 from sqlalchemy import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from linecert_service.domain.errors import ConfigurationError
 from linecert_service.store.backend import Backend
@@ -23,3 +27,17 @@ def backend_for(url: str) -> Backend:
             "store.url: the driver for PostgreSQL is not installed: run `pip install 'linecert[postgres]'`"
         ) from error
     return PostgresBackend(parsed.set(drivername="postgresql+psycopg"))
+
+
+@contextlib.contextmanager
+def unavailable(backend: Backend) -> Iterator[None]:
+    """For commands: what a database that does not answer raises becomes a sentence.
+
+    Raises:
+        ConfigurationError: it does not answer, or refuses.
+    """
+    try:
+        yield
+    except (SQLAlchemyError, backend.engine.dialect.loaded_dbapi.Error) as error:
+        cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        raise ConfigurationError(f"store.url: the database does not answer, or refuses: {cause}") from error

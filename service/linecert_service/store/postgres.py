@@ -1,8 +1,12 @@
 """PostgreSQL as the audit store: how a connection is set up, and the statements in its dialect."""
 
 import contextlib
+import os
+import shutil
+import subprocess
 from collections.abc import Iterator, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any, Final, cast
 
 import psycopg
@@ -221,6 +225,22 @@ class PostgresBackend:
             # The driver's own: the connection is lost, or none was had.
             return isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
         return cause.sqlstate.startswith(_TRANSIENT_CLASSES) or cause.sqlstate in _TRANSIENT_CODES
+
+    def backup(self, target: Path) -> None:
+        """Call pg_dump, in its custom format, for pg_restore."""
+        if target.exists():
+            raise ConfigurationError(f"{target} is there already: name a new file")
+        program = shutil.which("pg_dump")
+        if program is None:
+            raise ConfigurationError("pg_dump is not installed here: install PostgreSQL's client programs")
+        # The password goes by the environment: who may list processes must not see it.
+        url = self.engine.url
+        environment = os.environ | ({"PGPASSWORD": url.password} if url.password else {})
+        plain = url.set(drivername="postgresql", password=None).render_as_string(hide_password=False)
+        command = [program, "--format=custom", f"--file={target}", f"--dbname={plain}"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - our own
+        if done.returncode:
+            raise ConfigurationError(f"pg_dump: {done.stderr.strip().splitlines()[-1]}")
 
     def maintain(self) -> None:
         """Nothing: the database looks after itself."""

@@ -9,7 +9,7 @@ from typing import Final, Self
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from linecert.transparency import VerifierKey
 from linecert_service.domain.clock import Clock, ClockGuard
@@ -27,7 +27,7 @@ from linecert_service.store.ledger import StoreLedger
 from linecert_service.store.log_guard import LogGuard
 from linecert_service.store.readers import Readers
 from linecert_service.store.rows import join_chain, split_chain
-from linecert_service.store.schema import LOG_HEAD
+from linecert_service.store.schema import CERTIFICATES, LOG_HEAD
 from linecert_service.store.watcher import Watcher
 
 LOOK_UP_THREADS: Final = 3
@@ -140,6 +140,21 @@ class Store:
                 "and a request that is repeated gets the chain of the first answer: put the old chain back, or have "
                 "the issuer's certificate made anew"
             )
+
+    def issued_since(self, time: int, stations: Sequence[str]) -> dict[str, int]:
+        """How many certificates each of `stations` got since `time`, in seconds since 1970.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        columns = CERTIFICATES.c
+        recent = columns.issued_at >= time * MICROSECONDS
+        query = select(columns.station, func.count()).where(recent, columns.station.in_(stations))
+        try:
+            with self._backend.engine.begin() as connection:
+                return {row[0]: row[1] for row in connection.execute(query.group_by(columns.station))}
+        except self._look_ups.errors as error:
+            raise StoreUnavailable(f"the audit store does not count what was issued today: {error}") from error
 
     def prove(self) -> None:
         """Prove that the log begins with what this server remembers of it.

@@ -15,6 +15,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import PoolProxiedConnection
 
+from linecert_service.domain.errors import ConfigurationError
 from linecert_service.store import migrations
 from linecert_service.store.backend import LookupKeys, Row
 from linecert_service.store.schema import CERTIFICATES, METADATA
@@ -176,6 +177,16 @@ class SQLiteBackend:
             # The low octet is the primary code (https://www.sqlite.org/rescode.html).
             return getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_BUSY) & 0xFF in _TRANSIENT
         return isinstance(cause, OSError)
+
+    def backup(self, target: Path) -> None:
+        """Copy the file with SQLite's backup interface, in one step: one in steps begins anew with every write."""
+        if target.exists():
+            raise ConfigurationError(f"{target} is there already: name a new file")
+        with (
+            contextlib.closing(sqlite3.connect(self._path)) as source,
+            contextlib.closing(sqlite3.connect(target)) as copy,
+        ):
+            source.backup(copy, pages=-1)
 
     def maintain(self) -> None:
         """Move what is committed from the write-ahead log to the database file, without waiting for anybody."""

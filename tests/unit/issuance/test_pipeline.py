@@ -14,6 +14,7 @@ from linecert_service.domain.records import Recorded
 from linecert_service.domain.requests import SignRequest
 from linecert_service.issuance.pipeline import MAX_BURST, Answer, Job, Pipeline, Validated
 from linecert_service.issuance.planning import Planner
+from linecert_service.policy.limits import Limits
 from support import csrs
 from support.claims import NOW, claim, request_id, signed
 from support.doubles import FakeClock, FakeLedger, FakeRecorder, NullMeter, issued
@@ -33,6 +34,7 @@ class Path:
             planner,
             ledger=self.ledger,
             recorder=self.recorder,
+            limits=Limits(self.clock, {}),
             clock=self.clock,
             guard=guard,
             meter=NullMeter(),
@@ -196,6 +198,25 @@ async def test_untrusted_clock_stops_issuance() -> None:
     path.clock.now += 10_000
     assert await path.reason() == "CLOCK_UNTRUSTED"
     assert path.recorder.recorded == []
+
+
+async def test_limit_refuses_new_requests_and_answers_repetitions() -> None:
+    """A station at its limit is told to wait; what the store knows is answered all the same."""
+    path = Path()
+    await path.answer(per_minute=1)
+    assert await path.reason(request("device-02"), per_minute=1) == "STATION_LIMIT_REACHED"
+    path.ledger.standing = known = issued(signed(), replayed=True)
+    assert await path.answer(per_minute=1) is known
+
+
+async def test_request_that_brought_nothing_new_costs_no_token() -> None:
+    """A refused or repeated request leaves the limit as it was."""
+    path = Path("RSA-2048", standing=issued(signed(), replayed=True))
+    for _ in range(3):
+        await path.answer(per_minute=1)
+    path.ledger.standing = None
+    assert isinstance(await path.answer(per_minute=1), Recorded)
+    await path.pipeline.drain()
 
 
 def test_csr_builder_is_the_checkers() -> None:

@@ -1,0 +1,224 @@
+"""`linecert-server store` and `log`, over databases of both kinds that real servers' parts have filled."""
+
+import json
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from sqlalchemy import create_engine, delete, insert, make_url, select, text, update
+
+from linecert.transparency import EMPTY_ROOT, NoteSigner, VerifierKey, open_checkpoint
+from linecert_service.cli import main
+from linecert_service.domain.clock import SystemClock
+from linecert_service.store import self_check
+from linecert_service.store.append import append
+from linecert_service.store.backends import backend_for
+from linecert_service.store.checkpoints import Checkpoints
+from linecert_service.store.issuers import Issuers
+from linecert_service.store.log_guard import LogGuard
+from linecert_service.store.schema import CERTIFICATES, CHECKPOINTS, EVENTS, ISSUERS, LOG_NODES
+from support import postgres
+from support.claims import ISSUER_SHA256, claim, signed
+from support.installations import NAME, Installation
+from support.tampering import unguarded
+
+
+class Site:
+    """An installation with a database of one of the kinds, and certificates in it."""
+
+    def __init__(self, installation: Installation, url: str) -> None:
+        self.installation = installation
+        self.url = url
+
+    def run(self, *arguments: str) -> int:
+        """Run a command, and return its exit status."""
+        with pytest.raises(SystemExit) as ended:
+            main([*arguments, "--config", str(self.installation.config)])
+        return int(ended.value.code or 0)
+
+    def fill(self, *names: str) -> None:
+        """Append certificates that are none of X.509, and sign a checkpoint as a server does."""
+        with closing(backend_for(self.url)) as backend:
+            issuers = Issuers(backend.engine)
+            issuers.read()
+            writer = backend.writer()
+            append(writer, issuers, [signed(claim(name)) for name in names], SystemClock().time())
+            writer.close()
+            key = load_pem_private_key(self.installation.settings().log.key.read_bytes(), None)
+            layout = self.installation.layout
+            Checkpoints(
+                backend.engine,
+                issuers,
+                signer=NoteSigner(self.origin(), key),  # type: ignore[arg-type]  # an Ed25519 key
+                guard=LogGuard.load(layout.log_state),
+                published=layout.checkpoints,
+                clock=SystemClock(),
+            ).sign()
+
+    def origin(self) -> str:
+        """The name of the current epoch's key."""
+        return VerifierKey.parse(self.installation.layout.log_pub.read_text().split()[0]).name
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def site(request: pytest.FixtureRequest, installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """An installation whose database is upgraded, with an issuer and five certificates."""
+    url = f"sqlite:///{installation.folder}/linecert.db"
+    if request.param == "postgresql":
+        url = postgres.cluster().new_database()
+        monkeypatch.setenv("LINECERT_STORE__URL", url)
+    site = Site(installation, url)
+    assert site.run("store", "upgrade") == 0
+    with closing(backend_for(url)) as backend, backend.engine.begin() as connection:
+        values = {"id": 1, "certificate_sha256": ISSUER_SHA256, "key_sha256": b"k" * 32, "chain": b"", "added_at": 1}
+        connection.execute(insert(ISSUERS).values(values))
+    site.fill(*(f"device-{number}" for number in range(5)))
+    return site
+
+
+def test_status_shows_the_log(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    """Size, origin and newest checkpoint, for people and for programs; never a password."""
+    assert site.run("store", "status") == 0
+    capsys.readouterr()
+    assert site.run("store", "status", "--json") == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["entries"], shown["newest_checkpoint"], shown["log"]) == (5, 5, f"{NAME}/1")
+    assert shown["schema"] == "current"
+
+
+def test_status_of_an_empty_database(installation: Installation, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before the first upgrade it says what to run."""
+    site = Site(installation, "")
+    assert site.run("store", "status", "--json") == 0
+    assert "store upgrade" in json.loads(capsys.readouterr().out)["schema"]
+
+
+def test_database_out_of_reach_is_a_sentence(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No traceback, and no password."""
+    monkeypatch.setenv("LINECERT_STORE__URL", "postgresql://me:hunter2@127.0.0.1:1/nothing")
+    assert Site(installation, "").run("store", "status") == 1
+    errors = capsys.readouterr().err
+    assert errors.startswith("error: store.url: the database does not answer")
+    assert "hunter2" not in errors
+
+
+def test_backup_is_a_database(site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The copy holds every entry; an existing file is not overwritten."""
+    target = tmp_path / "backup"
+    assert site.run("store", "backup", str(target)) == 0
+    assert site.run("store", "backup", str(target)) == 1
+    assert "there already" in capsys.readouterr().err
+    if site.url.startswith("sqlite"):
+        engine = create_engine(make_url(f"sqlite:///{target}"))
+        with engine.connect() as connection:
+            assert len(connection.execute(select(CERTIFICATES.c.serial)).all()) == 5
+        engine.dispose()
+    else:
+        assert target.read_bytes().startswith(b"PGDMP")
+
+
+def verified(site: Site, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """The problems that `store verify` finds, without those of certificates that are none of X.509."""
+    capsys.readouterr()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(self_check, "MAX_PROBLEMS", 10_000)
+        status = site.run("store", "verify", "--json")
+    problems: list[str] = json.loads(capsys.readouterr().out)["problems"]
+    assert status == (1 if problems else 0)
+    return [problem for problem in problems if "the certificate cannot be read" not in problem]
+
+
+def test_verify_finds_nothing_in_a_good_store(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    """Rows, tree, nodes and checkpoints fit, over more than one chunk of stored subtrees."""
+    site.fill(*(f"more-{number}" for number in range(300)))
+    assert verified(site, capsys) == []
+
+
+def test_verify_finds_an_altered_row(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    """The head's root and the checkpoint do not fit any more."""
+    with closing(backend_for(site.url)) as backend, unguarded(backend) as connection:
+        connection.execute(update(CERTIFICATES).where(CERTIFICATES.c.log_index == 2).values(line="line-99"))
+    problems = verified(site, capsys)
+    assert "the head's root is not the root over the entries" in problems
+    assert "the first 5 entries are not those that the checkpoint of this size states" in problems
+
+
+def test_verify_finds_a_deleted_row(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says which positions are gone."""
+    with closing(backend_for(site.url)) as backend, unguarded(backend) as connection:
+        connection.execute(delete(CERTIFICATES).where(CERTIFICATES.c.log_index == 2))
+    assert "entries 2 to 2 are missing, or cannot be read" in verified(site, capsys)
+
+
+def test_verify_finds_an_altered_subtree(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    """Stored subtrees are compared with those over the entries."""
+    site.fill(*(f"more-{number}" for number in range(300)))
+    with closing(backend_for(site.url)) as backend, backend.engine.begin() as connection:
+        connection.execute(update(LOG_NODES).values(hash=b"x" * 32))
+    assert "the stored subtree 0 of level 8 is not the one over its entries" in verified(site, capsys)
+
+
+def test_verify_finds_a_forged_checkpoint(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    """A checkpoint that the log's key did not sign."""
+    with closing(backend_for(site.url)) as backend, backend.engine.begin() as connection:
+        connection.execute(text("UPDATE checkpoints SET note = replace(note, '5', '4')"))
+    assert any("does not verify" in problem for problem in verified(site, capsys))
+
+
+@pytest.mark.parametrize("reason", ["rotation", "key-lost"])
+def test_new_epoch_goes_on(site: Site, reason: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The first event names the old origin, size and root; the new key signs, and both keys are known."""
+    old_key = site.installation.settings().log.key.read_bytes()
+    if reason == "key-lost":
+        site.installation.settings().log.key.unlink()
+    assert site.run("log", "new-epoch", "--reason", reason) == 0
+    assert f"{NAME}/2" in capsys.readouterr().out
+    layout = site.installation.layout
+    keys = [VerifierKey.parse(line) for line in layout.log_pub.read_text().split()]
+    assert [key.name for key in keys] == [f"{NAME}/2", f"{NAME}/1"]
+    assert site.installation.settings().log.key.read_bytes() != old_key
+    with closing(backend_for(site.url)) as backend, backend.engine.begin() as connection:
+        event = connection.execute(select(EVENTS)).one()
+        notes = connection.scalars(select(CHECKPOINTS.c.note).order_by(CHECKPOINTS.c.size)).all()
+    old, new = (open_checkpoint(note, keys) for note in notes[-2:])
+    assert json.loads(event.detail) == {
+        "old_origin": f"{NAME}/1",
+        "old_size": "5",
+        "old_root": old.root.hex(),
+        "reason": reason,
+    }
+    assert (new.origin, new.size) == (f"{NAME}/2", 6)
+    site.fill("device-9")
+    assert verified(site, capsys) == []
+
+
+def test_rotation_needs_the_old_key(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    """Another key in its place is noticed, and nothing has changed."""
+    key = site.installation.settings().log.key
+    key.write_bytes(site.installation.layout.station_ca_key.read_bytes())
+    before = site.installation.layout.log_pub.read_text()
+    assert site.run("log", "new-epoch", "--reason", "rotation") == 1
+    assert "log.key" in capsys.readouterr().err
+    assert site.installation.layout.log_pub.read_text() == before
+
+
+def test_epoch_after_a_restore_names_what_is_lost(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    """The event names the size that was remembered, which the restored log has not; any other reason is refused."""
+    with closing(backend_for(site.url)) as backend, unguarded(backend) as connection:
+        connection.execute(delete(CERTIFICATES))
+        connection.execute(delete(CHECKPOINTS))
+        connection.execute(text("UPDATE log_head SET size = 0"))
+    assert site.run("log", "new-epoch", "--reason", "key-lost") == 1
+    assert "has seen before" in capsys.readouterr().err
+    with closing(backend_for(site.url)) as backend, backend.engine.begin() as connection:
+        connection.execute(
+            text("UPDATE log_head SET frontier = :none, root = :root"), {"none": b"", "root": EMPTY_ROOT}
+        )
+    assert site.run("log", "new-epoch", "--reason", "restored") == 0
+    with closing(backend_for(site.url)) as backend, backend.engine.begin() as connection:
+        detail = json.loads(str(connection.scalar(select(EVENTS.c.detail))))
+    assert (detail["old_size"], detail["reason"]) == ("5", "restored")
+    assert site.origin() == f"{NAME}/2"

@@ -1,4 +1,4 @@
-"""A strict reader of DER (ITU-T X.690, section 10) for the few facts that the library hides.
+"""A strict reader of DER (ITU-T X.690, section 10) for the few facts that the library hides, and a writer of elements.
 
 It reads element by element and never recurses, so that neither nesting nor a stated length costs more than the bytes
 that are there.
@@ -13,9 +13,13 @@ OBJECT_IDENTIFIER: Final = 0x06
 UTF8_STRING: Final = 0x0C
 PRINTABLE_STRING: Final = 0x13
 SEQUENCE: Final = 0x30
+UTC_TIME: Final = 0x17
+GENERALIZED_TIME: Final = 0x18
 SET: Final = 0x31
 CONTEXT_0: Final = 0xA0
 """`[0]`, constructed."""
+CONTEXT_3: Final = 0xA3
+"""`[3]`, constructed."""
 
 _HIGH_TAG_NUMBER: Final = 0x1F
 _LONG_FORM: Final = 0x80
@@ -113,6 +117,16 @@ def content_bounds(data: bytes, position: int) -> tuple[int, int]:
     if length < (_LONG_FORM if octets == 1 else 0x100):
         raise DerError("a length is not minimal")
     return start, start + length
+
+
+def element(tag: int, content: bytes) -> bytes:
+    """An element with this content, of at most 65,535 octets."""
+    length = len(content)
+    if length < _LONG_FORM:
+        return bytes((tag, length)) + content
+    if length < 0x100:  # noqa: PLR2004 - one octet
+        return bytes((tag, 0x81, length)) + content
+    return bytes((tag, _TWO_OCTETS)) + length.to_bytes(2, "big") + content
 
 
 def object_identifier(dotted: str) -> bytes:

@@ -4,22 +4,20 @@ import hashlib
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from time import perf_counter
-from typing import Final, cast
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
+from cryptography.x509.oid import NameOID
 
+from linecert_service.csr.der import CONTEXT_0, CONTEXT_3, INTEGER, SEQUENCE, DerError, Reader
 from linecert_service.domain.errors import Refused, SignatureUnusable, SignerUnavailable
 from linecert_service.domain.ports import Meter
 from linecert_service.domain.requests import Claim, DeviceCsr, SignedCertificate
+from linecert_service.issuance import template
+from linecert_service.issuance.issuer import Issuer
 from linecert_service.issuance.profile import Profile
-
-SERIAL_OCTETS: Final = 20
+from linecert_service.issuance.template import KEY_IDENTIFIER_OCTETS, SERIAL_OCTETS
 
 RandomBits = Callable[[int], int]
 """Gives that many random bits."""
@@ -55,51 +53,32 @@ def make(plan: Plan, meter: Meter) -> SignedCertificate:
         SignerUnavailable: the key could not sign.
         SignatureUnusable: what it signed does not verify, or is not what was planned.
     """
-    serial = new_serial()
-    builder, extensions = _build(plan, serial)
+    serial = new_serial().to_bytes(SERIAL_OCTETS, "big")
+    issuer, claim = plan.profile.issuer, plan.claim
+    key_identifier = template.key_identifier(plan.csr.spki)
+    tbs = plan.profile.template(plan.csr.key_type).fill(
+        serial=serial,
+        not_before=claim.not_before,
+        not_after=claim.not_after,
+        common_name=claim.registration_id,
+        spki=plan.csr.spki,
+        key_identifier=key_identifier,
+    )
     started = perf_counter()
-    certificate = _sign(plan, builder, meter)
+    der = template.certificate(tbs, issuer.algorithm, _sign(issuer, tbs, meter))
     signed = perf_counter()
     meter.stage_done("sign", signed - started)
-    octets = serial.to_bytes(SERIAL_OCTETS, "big")
-    # Read anew from the octets that leave, not from what the builder remembers.
-    der = certificate.public_bytes(Encoding.DER)
-    fault = _fault(x509.load_der_x509_certificate(der), plan, serial, extensions)
-    plan.profile.issuer.note_fault(fault)
+    fault = _fault(der, plan, serial, key_identifier)
+    issuer.note_fault(fault)
     if fault:
-        raise SignatureUnusable(fault, octets)
+        raise SignatureUnusable(fault, serial)
     meter.stage_done("verify", perf_counter() - signed)
-    return SignedCertificate(
-        claim=plan.claim,
-        serial=octets,
-        certificate=der,
-        certificate_sha256=hashlib.sha256(der).digest(),
-    )
+    return SignedCertificate(claim, serial, der, hashlib.sha256(der).digest())
 
 
-_Extensions = list[x509.Extension[x509.ExtensionType]]
-
-
-def _build(plan: Plan, serial: int) -> tuple[x509.CertificateBuilder, _Extensions]:
-    public_key = cast("RSAPublicKey | EllipticCurvePublicKey", load_der_public_key(plan.csr.spki))
-    rsa = isinstance(public_key, RSAPublicKey)
-    key_identifier = x509.SubjectKeyIdentifier.from_public_key(public_key)
-    builder = (
-        plan.profile.builder(rsa=rsa)
-        .subject_name(plan.profile.subject(plan.claim.registration_id))
-        .public_key(public_key)
-        .serial_number(serial)
-        .not_valid_before(datetime.fromtimestamp(plan.claim.not_before, UTC))
-        .not_valid_after(datetime.fromtimestamp(plan.claim.not_after, UTC))
-        .add_extension(key_identifier, critical=False)
-    )
-    return builder, plan.profile.extensions(key_identifier, rsa=rsa)
-
-
-def _sign(plan: Plan, builder: x509.CertificateBuilder, meter: Meter) -> x509.Certificate:
-    issuer = plan.profile.issuer
+def _sign(issuer: Issuer, tbs: bytes, meter: Meter) -> bytes:
     try:
-        certificate = builder.sign(issuer.signer.private_key, issuer.hash)
+        signature = issuer.sign(tbs)
     except Refused:
         meter.signature_requested("error")
         raise
@@ -107,28 +86,48 @@ def _sign(plan: Plan, builder: x509.CertificateBuilder, meter: Meter) -> x509.Ce
         meter.signature_requested("error")
         raise SignerUnavailable(f"issuer {issuer.name} cannot sign; call the operator") from error
     meter.signature_requested("ok")
-    return certificate
+    return signature
 
 
-def _fault(made: x509.Certificate, plan: Plan, serial: int, extensions: _Extensions) -> str | None:
-    """What is wrong with a certificate that was signed."""
-    issuer = plan.profile.issuer
-    if not issuer.has_signed(made):
-        return f"what issuer {issuer.name} signed does not verify; call the operator"
-    if not _as_planned(made, plan, serial, extensions):
-        return f"issuer {issuer.name} signed another certificate than planned; call the operator"
-    return None
+def _fault(der: bytes, plan: Plan, serial: bytes, key_identifier: bytes) -> str | None:
+    """What is wrong with a certificate that was signed: read anew from the octets that are to leave."""
+    name = plan.profile.issuer.name
+    try:
+        made = x509.load_der_x509_certificate(der)
+        if not plan.profile.issuer.has_signed(made.tbs_certificate_bytes, made.signature):
+            return f"what issuer {name} signed does not verify; call the operator"
+        as_planned = _facts(made) == (
+            x509.Version.v3,
+            int.from_bytes(serial, "big"),
+            [plan.claim.registration_id],
+            plan.claim.not_before,
+            plan.claim.not_after,
+        ) and _slices(made) == (plan.profile.issuer.subject, plan.csr.spki, key_identifier)
+    # The library decodes late: what it cannot read was not planned.
+    except (ValueError, TypeError, UnsupportedAlgorithm, DerError):
+        as_planned = False
+    return None if as_planned else f"issuer {name} signed another certificate than planned; call the operator"
 
 
-def _as_planned(made: x509.Certificate, plan: Plan, serial: int, extensions: _Extensions) -> bool:
-    claim = plan.claim
+def _facts(made: x509.Certificate) -> tuple[object, ...]:
+    """What the library reads."""
     return (
-        made.version == x509.Version.v3
-        and made.serial_number == serial
-        and made.issuer == plan.profile.issuer.certificate.subject
-        and made.subject == plan.profile.subject(claim.registration_id)
-        and made.not_valid_before_utc.timestamp() == claim.not_before
-        and made.not_valid_after_utc.timestamp() == claim.not_after
-        and made.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) == plan.csr.spki
-        and list(made.extensions) == extensions
+        made.version,
+        made.serial_number,
+        [attribute.value for attribute in made.subject.get_attributes_for_oid(NameOID.COMMON_NAME)],
+        made.not_valid_before_utc.timestamp(),
+        made.not_valid_after_utc.timestamp(),
     )
+
+
+def _slices(made: x509.Certificate) -> tuple[bytes, bytes, bytes]:
+    """Issuer, SubjectPublicKeyInfo and subject key identifier, octet for octet."""
+    fields = Reader(Reader(made.tbs_certificate_bytes).content(SEQUENCE))
+    for tag in (CONTEXT_0, INTEGER, SEQUENCE):
+        fields.element(tag)
+    issuer = fields.element(SEQUENCE)
+    fields.element(SEQUENCE)
+    fields.element(SEQUENCE)
+    spki = fields.element(SEQUENCE)
+    # It is the last extension, and its octets are the last of all.
+    return issuer, spki, fields.element(CONTEXT_3)[-KEY_IDENTIFIER_OCTETS:]

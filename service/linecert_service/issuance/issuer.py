@@ -8,13 +8,19 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from linecert_service.csr import der
+from linecert_service.csr.der import Reader, element, object_identifier
 from linecert_service.domain.errors import ConfigurationError, SignerUnavailable
 from linecert_service.domain.ports import Signer
 
 _P384_BITS: Final = 384
+_PKCS1: Final = padding.PKCS1v15()
+_RSA_WITH_SHA256: Final = "1.2.840.113549.1.1.11"
+_ECDSA_WITH_SHA256: Final = "1.2.840.10045.4.3.2"
+_ECDSA_WITH_SHA384: Final = "1.2.840.10045.4.3.3"
 
 
 class Issuer:
@@ -41,7 +47,12 @@ class Issuer:
         self.not_after = min(int(link.not_valid_after_utc.timestamp()) for link in self.chain)
         """When the first certificate of the chain ends, in seconds since 1970."""
         self.key_identifier = self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-        self.hash = _hash_for(public_key)
+        digest = _hash_for(public_key)
+        self._digest, self._ecdsa = digest, ec.ECDSA(digest)
+        self.algorithm = _algorithm_of(public_key, digest)
+        """DER of the AlgorithmIdentifier of its signatures."""
+        self.subject = _subject_of(self.certificate)
+        """DER of its name, octet for octet as its certificate has it."""
         self._fault: str | None = None
 
     def check(self) -> None:
@@ -54,14 +65,20 @@ class Issuer:
         if self._fault is not None:
             raise SignerUnavailable(self._fault)
 
-    def has_signed(self, certificate: x509.Certificate) -> bool:
-        """Whether this issuer's key signed `certificate`."""
-        signature, signed = certificate.signature, certificate.tbs_certificate_bytes
+    def sign(self, tbs: bytes) -> bytes:
+        """The signature over the signed part of a certificate. Raises what the key raises."""
+        key = self.signer.private_key
+        if isinstance(key, RSAPrivateKey):
+            return key.sign(tbs, _PKCS1, self._digest)
+        return key.sign(tbs, self._ecdsa)
+
+    def has_signed(self, tbs: bytes, signature: bytes) -> bool:
+        """Whether `signature` over `tbs` was made with this issuer's key."""
         try:
             if isinstance(self.public_key, RSAPublicKey):
-                self.public_key.verify(signature, signed, padding.PKCS1v15(), self.hash)
+                self.public_key.verify(signature, tbs, _PKCS1, self._digest)
             else:
-                self.public_key.verify(signature, signed, ec.ECDSA(self.hash))
+                self.public_key.verify(signature, tbs, self._ecdsa)
         except InvalidSignature:
             return False
         return True
@@ -75,3 +92,21 @@ def _hash_for(public_key: RSAPublicKey | EllipticCurvePublicKey) -> hashes.SHA25
     """SHA-384 with P-384, whose strength it matches (NIST SP 800-57, part 1, table 3); SHA-256 otherwise."""
     strong = isinstance(public_key, EllipticCurvePublicKey) and public_key.curve.key_size == _P384_BITS
     return hashes.SHA384() if strong else hashes.SHA256()
+
+
+def _algorithm_of(public_key: RSAPublicKey | EllipticCurvePublicKey, digest: hashes.HashAlgorithm) -> bytes:
+    """With NULL for RSA (RFC 4055, section 5), without parameters for ECDSA (RFC 5758, section 3.2)."""
+    if isinstance(public_key, RSAPublicKey):
+        dotted, parameters = _RSA_WITH_SHA256, b"\x05\x00"
+    else:
+        dotted = _ECDSA_WITH_SHA384 if isinstance(digest, hashes.SHA384) else _ECDSA_WITH_SHA256
+        parameters = b""
+    return element(der.SEQUENCE, element(der.OBJECT_IDENTIFIER, object_identifier(dotted)) + parameters)
+
+
+def _subject_of(certificate: x509.Certificate) -> bytes:
+    fields = Reader(Reader(certificate.tbs_certificate_bytes).content(der.SEQUENCE))
+    # version, serialNumber, signature, issuer, validity
+    for tag in (der.CONTEXT_0, der.INTEGER, der.SEQUENCE, der.SEQUENCE, der.SEQUENCE):
+        fields.element(tag)
+    return fields.element(der.SEQUENCE)

@@ -7,6 +7,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from linecert_service.issuance.issuer import Issuer
+from linecert_service.issuance.template import Template
 
 _SUBJECT_OIDS: Final = {
     "C": NameOID.COUNTRY_NAME,
@@ -53,25 +54,14 @@ class Profile:
         self.backdate = backdate
         self.clamp = clamp
         self.key_types = key_types
-        self._subject = tuple(x509.NameAttribute(_SUBJECT_OIDS[short], value) for short, value in subject.items())
-        self._extensions = {rsa: self._static_extensions(rsa=rsa) for rsa in (False, True)}
-        self._builders = {rsa: self._builder(extensions) for rsa, extensions in self._extensions.items()}
+        attributes = tuple(x509.NameAttribute(_SUBJECT_OIDS[short], value) for short, value in subject.items())
+        self._templates = {rsa: Template(issuer, attributes, self._extensions(rsa=rsa)) for rsa in (False, True)}
 
-    def subject(self, registration_id: str) -> x509.Name:
-        """The subject: the profile's attributes, then the common name, as UTF8String."""
-        return x509.Name([*self._subject, x509.NameAttribute(NameOID.COMMON_NAME, registration_id)])
+    def template(self, key_type: str) -> Template:
+        """The template for device keys of this type, such as `P-256`."""
+        return self._templates[key_type.startswith("RSA")]
 
-    def extensions(
-        self, key_identifier: x509.SubjectKeyIdentifier, *, rsa: bool
-    ) -> list[x509.Extension[x509.ExtensionType]]:
-        """All extensions of a certificate, in their order; `rsa` tells the kind of the device's key."""
-        return [*self._extensions[rsa], _extension(key_identifier, critical=False)]
-
-    def builder(self, *, rsa: bool) -> x509.CertificateBuilder:
-        """A builder that has the issuer and all extensions but the subject key identifier. Immutable: add and go on."""
-        return self._builders[rsa]
-
-    def _static_extensions(self, *, rsa: bool) -> tuple[x509.Extension[x509.ExtensionType], ...]:
+    def _extensions(self, *, rsa: bool) -> tuple[x509.Extension[x509.ExtensionType], ...]:
         return (
             _extension(x509.BasicConstraints(ca=False, path_length=None), critical=True),
             _extension(_key_usage(key_encipherment=rsa), critical=True),
@@ -81,12 +71,6 @@ class Profile:
                 critical=False,
             ),
         )
-
-    def _builder(self, extensions: tuple[x509.Extension[x509.ExtensionType], ...]) -> x509.CertificateBuilder:
-        builder = x509.CertificateBuilder().issuer_name(self.issuer.certificate.subject)
-        for extension in extensions:
-            builder = builder.add_extension(extension.value, critical=extension.critical)
-        return builder
 
 
 def _extension(value: x509.ExtensionType, *, critical: bool) -> x509.Extension[x509.ExtensionType]:

@@ -8,10 +8,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from linecert_service.csr.checker import CsrChecker
-from linecert_service.domain.errors import SignerUnavailable
+from linecert_service.domain.errors import SignatureUnusable, SignerUnavailable
 from linecert_service.issuance.certificate import Plan, make, new_serial
 from linecert_service.issuance.issuer import Issuer
 from linecert_service.issuance.planning import Planner
+from linecert_service.issuance.template import Template, key_identifier
 from support import csrs
 from support.claims import NOW
 from support.doubles import NullMeter
@@ -39,7 +40,7 @@ def test_certificate_is_as_planned(kind: str, key_type: str) -> None:
     planned = plan(by, key_type, subject={"O": "Contoso", "OU": "Line 3"})
     made = make(planned, NullMeter())
     certificate = x509.load_der_x509_certificate(made.certificate)
-    assert by.has_signed(certificate)
+    assert by.has_signed(certificate.tbs_certificate_bytes, certificate.signature)
     assert certificate.subject.rfc4514_string() == "CN=Device-01,OU=Line 3,O=Contoso"
     assert certificate.not_valid_before_utc.timestamp() == NOW - 300
     assert certificate.not_valid_after_utc.timestamp() == planned.claim.not_after
@@ -68,13 +69,44 @@ def test_issuer_is_in_order_again_after_a_good_signature() -> None:
     by.check()
 
 
-def test_certificate_other_than_planned_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A signature over other content is the issuer's, and does not leave either."""
+def other_bytes(made: bytes, position: int) -> bytes:
+    """`made` with one bit changed."""
+    return made[:position] + bytes([made[position] ^ 1]) + made[position + 1 :]
+
+
+@pytest.mark.parametrize("what", ["serial", "common name", "issuer", "key", "not after", "key identifier"])
+def test_certificate_other_than_planned_is_found_out(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A good signature over other content does not leave either, and the issuer is not in order from then on."""
     by = issuer()
     planned = plan(by)
-    other = make(plan(by), NullMeter())
-    monkeypatch.setattr(x509.CertificateBuilder, "sign", lambda *_: x509.load_der_x509_certificate(other.certificate))
-    with pytest.raises(SignerUnavailable, match="another certificate than planned"):
+    spki, identifier = planned.csr.spki, key_identifier(planned.csr.spki)
+    fill = Template.fill
+
+    def altered(template: Template, **facts: Any) -> bytes:
+        tbs = fill(template, **facts)
+        places = {
+            "serial": tbs.index(facts["serial"]) + 5,
+            "common name": tbs.index(b"Device-01") + 8,
+            "issuer": tbs.index(b"Test issuer"),
+            "key": tbs.index(spki) + 30,
+            "not after": tbs.index(b"Z", tbs.index(b"Z") + 1) - 1,
+            "key identifier": tbs.index(identifier),
+        }
+        return other_bytes(tbs, places[what])
+
+    monkeypatch.setattr(Template, "fill", altered)
+    with pytest.raises(SignatureUnusable, match="another certificate than planned") as caught:
+        make(planned, NullMeter())
+    assert len(caught.value.serial) == 20
+    with pytest.raises(SignerUnavailable, match="another certificate"):
+        by.check()
+
+
+def test_certificate_that_cannot_be_read_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Octets that are no certificate are no answer."""
+    planned = plan(issuer())
+    monkeypatch.setattr(Template, "fill", lambda *_, **__: b"\x30\x00")
+    with pytest.raises(SignatureUnusable):
         make(planned, NullMeter())
 
 
@@ -86,7 +118,7 @@ def test_signer_that_fails_is_unavailable(error: Exception, monkeypatch: pytest.
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(x509.CertificateBuilder, "sign", fail)
+    monkeypatch.setattr(Issuer, "sign", fail)
     with pytest.raises(SignerUnavailable) as caught:
         make(planned, NullMeter())
     assert "secret" not in caught.value.message

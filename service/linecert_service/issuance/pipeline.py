@@ -30,6 +30,11 @@ from linecert_service.issuance.planning import Caller, Planner, RefusedClaim
 from linecert_service.policy.limits import Limits
 
 GATHER_SECONDS: Final = 0.002
+"""How long a burst gathers under load at first."""
+LOOK_AGAIN_SECONDS: Final = 0.001
+"""How long it goes on as long as more comes."""
+MAX_GATHER_SECONDS: Final = 0.015
+"""How long at most."""
 MAX_BURST: Final = 64
 
 _log = structlog.get_logger("linecert.issuance")
@@ -111,6 +116,8 @@ class Pipeline:
         self._waiting: deque[Job] = deque()
         self._unfinished: set[Job] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._gather_until = 0.0
+        self._loop = asyncio.get_running_loop()
         self._pools: dict[Signer, ThreadPoolExecutor] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -121,6 +128,7 @@ class Pipeline:
         job.answer.add_done_callback(lambda answer: self._finish(job, answer))
         self._waiting.append(job)
         if self._timer is None:
+            self._gather_until = self._loop.time() + MAX_GATHER_SECONDS
             self._schedule(0 if idle else GATHER_SECONDS)
         elif len(self._waiting) == MAX_BURST:
             self._timer.cancel()
@@ -141,13 +149,22 @@ class Pipeline:
             self._limits.give_back(job.caller.station)
 
     def _schedule(self, delay: float) -> None:
-        self._timer = asyncio.get_running_loop().call_later(delay, self._next_burst)
+        self._timer = self._loop.call_later(delay, self._look, len(self._waiting))
+
+    def _look(self, seen: int) -> None:
+        """Begin a burst, unless requests are still coming in: each one that joins saves a commit of its own."""
+        count = len(self._waiting)
+        if seen < count < MAX_BURST and self._loop.time() < self._gather_until:
+            self._schedule(LOOK_AGAIN_SECONDS)
+        else:
+            self._next_burst()
 
     def _next_burst(self) -> None:
         # 1. Gather: at once when idle, for a moment under load.
         burst = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BURST))]
         self._timer = None
         if self._waiting:
+            self._gather_until = 0.0
             self._schedule(0)
         self._meter.burst_taken(len(burst))
         # 2. Plan: CSR, policy, validity. What breaks a rule may be a repetition: then its certificate is the answer.
@@ -233,7 +250,7 @@ class Pipeline:
         """Sign in a thread; each certificate goes to the log as it comes, not when the whole burst is signed."""
         pool = self._pool(plan.profile.issuer.signer)
         try:
-            signed = await asyncio.get_running_loop().run_in_executor(pool, self._make_in_time, job, plan)
+            signed = await self._loop.run_in_executor(pool, self._make_in_time, job, plan)
         except BaseException as error:  # noqa: BLE001 - the call is answered
             self._settle_unsigned(job, plan, error)
         else:

@@ -8,6 +8,7 @@ import structlog
 from google.protobuf.duration_pb2 import Duration
 
 from linecert.v1 import error_reason_pb2 as reasons
+from linecert.v1.issuance_pb2 import IssuerChain
 from linecert.v1.options_pb2 import Role
 from linecert.v1.signing_pb2 import (
     GetIssuersRequest,
@@ -17,7 +18,7 @@ from linecert.v1.signing_pb2 import (
 )
 from linecert_service.domain.clock import Clock
 from linecert_service.domain.errors import Refused, StoreUnavailable
-from linecert_service.domain.records import Recorded
+from linecert_service.domain.records import Issued, Recorded
 from linecert_service.issuance.pipeline import Answer, Job, Pipeline, Validated
 from linecert_service.issuance.profile import Profile
 from linecert_service.policy.stations import Station
@@ -74,6 +75,7 @@ class SigningHandlers:
         self._clock = clock
         self._meter = meter
         self._trail = trail
+        self._chains: dict[bytes, IssuerChain] = {}
         self._issuer_names = {profile.issuer.sha256: profile.issuer.name for profile in profiles.values()}
 
     def by_method(self) -> dict[str, Handler]:
@@ -115,9 +117,7 @@ class SigningHandlers:
 
     async def _answer(self, job: Job, call: Call) -> Answer:
         left = call.deadline - self._clock.monotonic()
-        # Waited for, not awaited: a call that is cancelled must not cancel what was taken on.
-        done, _ = await asyncio.wait([job.answer], timeout=max(left - REPLY_SECONDS, left / 2))
-        if not done:
+        if not await _done_within(job.answer, max(left - REPLY_SECONDS, left / 2)):
             raise StoreUnavailable("the answer is not recorded yet: send again with the same request_id")
         return job.answer.result()
 
@@ -131,9 +131,16 @@ class SigningHandlers:
                 issued.ClearField(field)
         return SignDeviceResponse(
             issued=issued,
-            chain=chain_message(answer.issued.chain, answer.issued.record.issuer_sha256),
+            chain=self._chain(answer.issued),
             replayed=answer.replayed,
         )
+
+    def _chain(self, issued: Issued) -> IssuerChain:
+        """Made once for each issuer: the store knows one chain of it, and no other."""
+        sha256 = issued.record.issuer_sha256
+        if sha256 not in self._chains:
+            self._chains[sha256] = chain_message(issued.chain, sha256)
+        return self._chains[sha256]
 
     def _tell(self, answer: Recorded, station: Station) -> None:
         record = answer.issued.record
@@ -154,6 +161,25 @@ class SigningHandlers:
             profile=record.profile,
             generation=record.generation,
         )
+
+
+async def _done_within(answer: asyncio.Future[Answer], seconds: float) -> bool:
+    """Wait for an answer without awaiting it: a call that is cancelled must not cancel what was taken on."""
+    loop = asyncio.get_running_loop()
+    waiter: asyncio.Future[None] = loop.create_future()
+
+    def wake(*_: object) -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+
+    answer.add_done_callback(wake)
+    timer = loop.call_later(seconds, wake)
+    try:
+        await waiter
+    finally:
+        timer.cancel()
+        answer.remove_done_callback(wake)
+    return answer.done()
 
 
 def _too_short() -> Refused:

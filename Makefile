@@ -111,7 +111,7 @@ docs: .venv/.stamp ## Write the generated parts of the documents
 
 .PHONY: demo
 demo: .venv/.stamp ## A service and two devices on this machine; ONCE=1 does not stay up
-	@ONCE=$(ONCE) deploy/demo.sh
+	@exec env ONCE=$(ONCE) deploy/demo.sh
 
 .PHONY: clean
 clean: ## Remove what was made, the environments included

@@ -123,7 +123,7 @@ TEXT
 folder=$(new_folder)
 site=$folder/site
 trap stop_server EXIT
-trap 'echo; echo "Stopping the service."; exit 0' INT TERM
+trap 'echo; echo "Stopping the service."; exit 0' INT TERM HUP
 read -r port metrics_port health_port <<<"$(free_ports)"
 
 title 'An installation: CA keys, configuration, and client folders for a station, an auditor and a planner'
@@ -157,6 +157,7 @@ run "$bin/linecert" -C "$site/clients/auditor-01" list
 
 title 'What Prometheus sees'
 show_metrics
+echo '(The log has more leaves than certificates: its first one records the issuer, others record such events.)'
 
 if [ -n "${ONCE:-}" ]; then
   stop_server

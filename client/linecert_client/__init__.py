@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Refused,
         TlsError,
         Unavailable,
+        Unreachable,
     )
     from linecert_client.filters import Filter
     from linecert_client.log_results import Event, InclusionProof, LogEntry, LogInfo, SummaryRow
@@ -57,6 +58,7 @@ __all__ = [
     "SummaryRow",
     "TlsError",
     "Unavailable",
+    "Unreachable",
 ]
 
 # Loaded when first used: the command line must set GRPC_VERBOSITY before gRPC is imported, and this module runs first.
@@ -73,6 +75,7 @@ _HOMES: Final = {
             "Refused",
             "TlsError",
             "Unavailable",
+            "Unreachable",
         ),
         "errors",
     ),

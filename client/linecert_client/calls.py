@@ -12,6 +12,7 @@ from linecert_client.channels import Server, Servers
 from linecert_client.config import ClientConfig
 from linecert_client.credentials import Credential
 from linecert_client.refusals import refused
+from linecert_client.tls_probe import Unreached
 
 _Answer = TypeVar("_Answer")
 
@@ -106,8 +107,8 @@ class Calls:
     def _deadline(self, deadline: float | None) -> float:
         return self._config.deadline if deadline is None else deadline
 
-    def _examine(self, left: float) -> bool:
-        return tls_probe.examine(self._config.addresses, self.credential, left)
+    def _examine(self, left: float) -> Unreached | None:
+        return tls_probe.examine(self._config, self.credential, left)
 
 
 def _attempt(method: Callable[..., _Answer], request: Any, timeout: float) -> _Answer:

@@ -12,6 +12,9 @@ from linecert_client.audit_calls import AuditCalls
 from linecert_client.errors import Refused
 from linecert_client.results import IssuedDevice, Issuers, ReplacementReason
 
+MAX_CSR_SIZE: Final = 16 * 1024
+"""In bytes, as the service has it."""
+
 _NO_ATTRIBUTES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -73,7 +76,7 @@ class Client(AuditCalls):
             Unavailable: no server could serve it in time; the error carries the request_id.
             DeadlineExceeded: no answer in time; the error carries the request_id.
         """
-        _refuse_private_key(csr)
+        _check_csr(csr)
         request_id = request_id or str(uuid.uuid4())
         request = SignDeviceRequest(
             request_id=request_id,
@@ -101,13 +104,18 @@ class Client(AuditCalls):
         )
 
 
-def _refuse_private_key(csr: bytes) -> None:
-    # The service refuses it too, but then the key has already left the station.
+def _check_csr(csr: bytes) -> None:
+    """What the service refuses too, where there is something to win by not asking it."""
+    if not csr:
+        raise _csr_refused("the CSR is empty", "CSR_MALFORMED", errors.FIX_DEVICE)
+    if len(csr) > MAX_CSR_SIZE:
+        problem = f"the CSR has more than {MAX_CSR_SIZE} bytes, which is the most that is read: send the CSR alone"
+        raise _csr_refused(problem, "CSR_TOO_LARGE", errors.FIX_DEVICE)
+    # When the service refuses it, the key has already left the station.
     if b"PRIVATE KEY" in csr.upper():
-        raise Refused(
-            "the CSR holds a private key: it was not sent; send the CSR alone",
-            status="INVALID_ARGUMENT",
-            reason="CSR_NOT_ALONE",
-            action=errors.FIX_STATION,
-            field="csr",
-        )
+        problem = "the CSR holds a private key: it was not sent; send the CSR alone"
+        raise _csr_refused(problem, "CSR_NOT_ALONE", errors.FIX_STATION)
+
+
+def _csr_refused(problem: str, reason: str, action: str) -> Refused:
+    return Refused(problem, status="INVALID_ARGUMENT", reason=reason, action=action, field="csr")

@@ -1,6 +1,6 @@
 """`client.toml`: where the service is, and with which files a station shows who it is.
 
-addresses = ["localhost:50051"]   one or several servers, HOST:PORT
+addresses = ["localhost:8443"]    one or several servers, HOST:PORT
 certificate = "certificate.pem"   relative to the folder of client.toml
 key = "key.pem"
 server_ca = "server-ca.pem"
@@ -66,6 +66,7 @@ class ClientConfig:
         key: PEM, its private key, not encrypted.
         server_ca: PEM, the CA certificates that server certificates end in.
         deadline: seconds that a call may take with all its retries.
+        path: the file that said so; None where there is none.
     """
 
     addresses: tuple[Address, ...]
@@ -73,6 +74,12 @@ class ClientConfig:
     key: Path
     server_ca: Path
     deadline: float = DEFAULT_DEADLINE_SECONDS
+    path: Path | None = None
+
+    @property
+    def addresses_from(self) -> str:
+        """Where the addresses are set, for messages."""
+        return f"`addresses` in {self.path}" if self.path else "`addresses`"
 
     @classmethod
     def from_folder(cls, folder: Path | str) -> Self:
@@ -95,7 +102,7 @@ class ClientConfig:
         if unknown:
             raise ConfigurationError(f"{path}: unknown key {unknown[0]!r}; known are {', '.join(sorted(_KEYS))}")
         certificate, key, server_ca = (path.parent / _text(path, values, name) for name in _FILES)
-        return cls(_addresses(path, values), certificate, key, server_ca, _deadline(path, values))
+        return cls(_addresses(path, values), certificate, key, server_ca, _deadline(path, values), path)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -123,7 +130,7 @@ def _text(path: Path, values: dict[str, Any], key: str) -> str:
 def _addresses(path: Path, values: dict[str, Any]) -> tuple[Address, ...]:
     stated = values.get("addresses")
     if not isinstance(stated, list) or not stated or not all(isinstance(item, str) for item in stated):
-        raise ConfigurationError(f"{path}: 'addresses' must be a list of texts such as [\"localhost:50051\"]")
+        raise ConfigurationError(f"{path}: 'addresses' must be a list of texts such as [\"localhost:8443\"]")
     try:
         return tuple(Address.parse(item) for item in stated)
     except ValueError as error:

@@ -3,8 +3,10 @@
 gRPC says UNAVAILABLE to every fault of these files, so each is named here while its cause is still known.
 """
 
+import os
+import stat
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
@@ -78,9 +80,13 @@ class Credential:
         """The error that blames this certificate."""
         return TlsError(f"{self.certificate_path}: {problem}", path=self.certificate_path, not_after=self.not_after)
 
-    def days_left(self) -> int:
-        """Whole days until the certificate ends; negative when it has."""
-        return (self.not_after - datetime.now(UTC)).days
+    def time_left(self) -> timedelta:
+        """Until the certificate ends; negative when it has."""
+        return self.not_after - datetime.now(UTC)
+
+    def key_is_open(self) -> bool:
+        """Whether others than the key file's owner can read it. Windows keeps its rights elsewhere: never there."""
+        return os.name == "posix" and bool(self.key_path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
 
 
 def _read(path: Path) -> bytes:

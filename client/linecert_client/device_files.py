@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.x509.oid import NameOID
 
 from linecert_client import keys, outputs
-from linecert_client.errors import OutputError
+from linecert_client.errors import MOVE_AWAY, OutputError
 from linecert_client.journal import Journal
 from linecert_client.keys import DeviceKey, KeyType
 from linecert_client.results import IssuedDevice
@@ -63,9 +63,9 @@ class DeviceFiles:
         try:
             key = keys.key_from_pem(pem)
         except ValueError as error:
-            raise OutputError(self.key_path, str(error)) from None
+            raise OutputError(self.key_path, str(error), advice=MOVE_AWAY) from None
         if key_type not in (None, keys.key_type_of(key)):
-            raise OutputError(self.key_path, f"is there already, and is no {key_type} key")
+            raise OutputError(self.key_path, f"is there already, and is no {key_type} key", advice=MOVE_AWAY)
         return key
 
     def key(self, key_type: KeyType | None) -> DeviceKey:
@@ -98,7 +98,7 @@ class DeviceFiles:
             case (self._registration_id, public_key) if keys.spki(public_key) == keys.spki(key.public_key()):
                 return csr
             case _:
-                raise OutputError(self.csr_path, "is not the CSR of the device's key")
+                raise OutputError(self.csr_path, "is not the CSR of the device's key", advice=MOVE_AWAY)
 
     def request_id(self, public_key: PublicKeyTypes, wishes: Mapping[str, str], wanted: str | None) -> str:
         """The request_id for the device's key and the caller's wishes; on the disk when this returns.
@@ -133,12 +133,12 @@ class DeviceFiles:
         try:
             leaf = x509.load_pem_x509_certificates(pem)[0]
         except ValueError:
-            raise OutputError(self.chain_path, "is there already and holds no certificate") from None
+            raise OutputError(self.chain_path, "is there already and holds no certificate", advice=MOVE_AWAY) from None
         names = [name.value for name in leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
         if names != [self._registration_id]:
-            raise OutputError(self.chain_path, "holds the certificate of another device")
+            raise OutputError(self.chain_path, "holds the certificate of another device", advice=MOVE_AWAY)
         if not replacing and keys.spki(leaf.public_key()) != keys.spki(public_key):
-            raise OutputError(self.chain_path, "holds the device's certificate for another key")
+            raise OutputError(self.chain_path, "holds the device's certificate for another key", advice=MOVE_AWAY)
 
     def write_chain(self, device: IssuedDevice, *, replacing: bool) -> None:
         """Write the full chain; nothing is written where it stands already.

@@ -6,6 +6,7 @@
     +-- OutputError          a file cannot be written, or holds something else and is not overwritten
     +-- Refused              the service refused the call, for a reason of the contract
     +-- Unavailable          no server could serve the call before its deadline
+    |   +-- Unreachable      none could even be reached: not there, not listening, or cut off
     +-- DeadlineExceeded     no answer came before the deadline: the outcome is unknown, and asking again is safe
 
 Every one says who has to act (`action`, a name of the contract's Action such as `fix_device`) and what to do next
@@ -30,9 +31,19 @@ _ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         FIX_STATION: "Correct the request or the station's settings: the same request would be refused again.",
         ASK_PLANNER: "Ask production planning: the work order or the plan has to change first.",
         CALL_OPERATOR: "Call the operator of the certificate service and pass this message on.",
-        RETRY: "Send it again later with the same request_id: it never makes a second certificate.",
+        RETRY: "Try again later.",
     }
 )
+_ADVICE_BY_REASON: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "REGISTRATION_ID_TAKEN": (
+            "If this device was given a new key, repeat the request with a replacement reason (`--reason`), which the "
+            "operator must allow for this station. Otherwise correct the device: its CSR carries another device's ID."
+        ),
+    }
+)
+MOVE_AWAY: Final = "Move the file away or choose another --out folder, then run the same command again."
+_LET_IN: Final = "See that there is room and that this user may read and write there, then run the same command again."
 _FAULT: Final = (
     "This is a fault of the service, not of the request. Report it to the operator with the time of the call."
 )
@@ -98,14 +109,15 @@ class OutputError(LinecertError):
         path: the file.
     """
 
-    def __init__(self, path: Path, problem: str) -> None:
+    def __init__(self, path: Path, problem: str, *, advice: str = _LET_IN) -> None:
         super().__init__(f"{path}: {problem}", action=FIX_STATION)
         self.path = path
+        self._advice = advice
 
     @property
     def advice(self) -> str:
-        """How to get out of the way of what is there."""
-        return "Move the file away or choose another --out folder, then run the same command again."
+        """What to do about the file."""
+        return self._advice
 
 
 class Refused(LinecertError):
@@ -141,8 +153,10 @@ class Refused(LinecertError):
     @property
     def advice(self) -> str:
         """What to do next; after how many seconds, where the service said so."""
-        advice = super().advice
-        return advice if self.retry_after is None else f"{advice} Not before {self.retry_after:g} seconds from now."
+        advice = _ADVICE_BY_REASON.get(self.reason) or super().advice
+        if self.retry_after is None:
+            return advice
+        return f"{advice} Not before {self.retry_after:g} second{'' if self.retry_after == 1 else 's'} from now."
 
 
 class Unavailable(LinecertError):
@@ -164,6 +178,29 @@ class Unavailable(LinecertError):
         return _with_request_id(self.last.advice, self.request_id)
 
 
+class Unreachable(Unavailable):
+    """No server could be reached before the deadline.
+
+    Args:
+        problem: which servers, and what became of the connection to each.
+        last: what gRPC said of it.
+        action: who has to act.
+        request_id: as in `Unavailable`.
+    """
+
+    def __init__(self, problem: str, last: Refused, *, action: str, request_id: str | None = None) -> None:
+        super().__init__(last, request_id=request_id)
+        self.message = problem
+        self.args = (problem,)
+        self.action = action
+
+    @property
+    def advice(self) -> str:
+        """Where to look."""
+        look = "Look whether linecert-server runs there, and whether the address is right."
+        return _with_request_id(look, self.request_id)
+
+
 class DeadlineExceeded(LinecertError):
     """No answer came before the deadline. A certificate may have been issued: asking again gives the same one.
 
@@ -182,4 +219,6 @@ class DeadlineExceeded(LinecertError):
 
 
 def _with_request_id(advice: str, request_id: str | None) -> str:
-    return advice if request_id is None else f"{advice} (request_id {request_id})"
+    if request_id is None:
+        return advice
+    return f"{advice} Sent again with the same request_id, {request_id}, it never makes a second certificate."

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from linecert_client import outputs
-from linecert_client.errors import OutputError
+from linecert_client.errors import MOVE_AWAY, OutputError
 
 _VERSION: Final = 1
 
@@ -60,7 +60,7 @@ class Journal:
             entry = json.loads(data)
             version, noted, request_id = entry["version"], entry["request"], str(uuid.UUID(entry["request_id"]))
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise OutputError(self._path, "is not a request journal") from None
+            raise OutputError(self._path, "is not a request journal", advice=MOVE_AWAY) from None
         if version != _VERSION:
-            raise OutputError(self._path, "is the journal of another version of linecert")
+            raise OutputError(self._path, "is the journal of another version of linecert", advice=MOVE_AWAY)
         return request_id if noted == dict(request) else None

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from linecert import registration_id as registration_ids
-from linecert_client.errors import OutputError
+from linecert_client.errors import MOVE_AWAY, OutputError
 
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file#naming-conventions: also with an extension.
 _WINDOWS_DEVICE: Final = re.compile(r"(?:CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9])(?:\..*)?", re.ASCII | re.IGNORECASE)
@@ -83,7 +83,7 @@ def _refusals(path: Path) -> Iterator[None]:
     try:
         yield
     except FileExistsError:
-        raise OutputError(path, "is there already and is not overwritten") from None
+        raise OutputError(path, "is there already and is not overwritten", advice=MOVE_AWAY) from None
     except OSError as error:
         raise OutputError(path, (error.strerror or "cannot be read or written").lower()) from error
 

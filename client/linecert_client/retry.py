@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from linecert_client.errors import DeadlineExceeded, LinecertError, Refused, Unavailable
+from linecert_client.errors import DeadlineExceeded, LinecertError, Refused, Unavailable, Unreachable
+from linecert_client.tls_probe import Unreached
 
 _FIRST_WAIT_SECONDS: Final = 0.1
 _LONGEST_WAIT_SECONDS: Final = 5.0
@@ -26,13 +27,13 @@ class Attempts:
 
     Args:
         deadline: seconds for all attempts and waits together.
-        examine_transport: called after a failure without a reason until it returns True; takes the seconds that are
-            left, and raises where another attempt would be in vain.
+        examine_transport: called after a failure without a reason until a server was reached; takes the seconds that
+            are left, and raises where another attempt would be in vain.
         request_id: of the request, for the error's text.
     """
 
     def __init__(
-        self, deadline: float, examine_transport: Callable[[float], bool], request_id: str | None = None
+        self, deadline: float, examine_transport: Callable[[float], Unreached | None], request_id: str | None = None
     ) -> None:
         self._deadline = deadline
         self._examine_transport = examine_transport
@@ -40,6 +41,7 @@ class Attempts:
         self._end = time.monotonic() + deadline
         self._failed = 0
         self._examined = False
+        self._unreached: Unreached | None = None
 
     def timeout(self) -> float:
         """Seconds for the next attempt."""
@@ -52,25 +54,37 @@ class Attempts:
 
         Raises:
             Refused: for a reason that another attempt does not cure.
-            Unavailable: the deadline leaves no room for another attempt.
+            Unavailable: the deadline leaves no room for another attempt; Unreachable, when no server was reached.
             DeadlineExceeded: the last attempt had no answer when the deadline came.
         """
         if not _curable(refusal):
             raise refusal
         if refusal.status == "UNAVAILABLE" and not refusal.reason and not self._examined:
-            self._examined = self._examine_transport(self._end - time.monotonic())
+            self._unreached = self._examine_transport(self._end - time.monotonic())
+            self._examined = self._unreached is None
         wait = _wait(self._failed, refusal.retry_after)
         self._failed += 1
         if time.monotonic() + wait >= self._end:
-            raise _given_up(refusal, self._deadline, self._request_id) from refusal
+            raise self._given_up(refusal) from refusal
         time.sleep(wait)
+
+    def _given_up(self, last: Refused) -> LinecertError:
+        if last.status == "RESOURCE_EXHAUSTED":
+            return last
+        if self._unreached is not None:
+            return Unreachable(
+                self._unreached.problem, last, action=self._unreached.action, request_id=self._request_id
+            )
+        if last.status == "DEADLINE_EXCEEDED":
+            return DeadlineExceeded(f"no answer within {self._deadline:g} seconds", request_id=self._request_id)
+        return Unavailable(last, request_id=self._request_id)
 
 
 def call(
     send: Callable[[float], _Answer],
     *,
     deadline: float,
-    examine_transport: Callable[[float], bool],
+    examine_transport: Callable[[float], Unreached | None],
     request_id: str | None = None,
 ) -> _Answer:
     """The answer of `send`, tried again until it comes or `deadline` is over.
@@ -104,11 +118,3 @@ def _wait(attempt: int, retry_after: float | None) -> float:
     jittered = random.uniform(longest / 2, longest)  # noqa: S311 - spreads load, keeps no secret
     # Jitter comes on top of RetryInfo, so that stations refused together do not come back together.
     return jittered if retry_after is None else retry_after + jittered
-
-
-def _given_up(last: Refused, deadline: float, request_id: str | None) -> LinecertError:
-    if last.status == "RESOURCE_EXHAUSTED":
-        return last
-    if last.status == "DEADLINE_EXCEEDED":
-        return DeadlineExceeded(f"no answer within {deadline:g} seconds", request_id=request_id)
-    return Unavailable(last, request_id=request_id)

@@ -43,6 +43,7 @@ from linecert_service.rpc.reports import ReportHandlers
 from linecert_service.rpc.server import Tls, health_server, main_server
 from linecert_service.rpc.signing import SigningHandlers
 from linecert_service.signers.local import LocalSigner
+from linecert_service.store.backends import as_sentence
 from linecert_service.store.log_guard import LogGuard, LogInconsistent
 from linecert_service.store.service import LogIdentity, Store
 
@@ -83,7 +84,9 @@ async def _serve(settings: Settings) -> None:
     try:
         await stopping.wait()
     finally:
+        _log.info("draining")
         await server.stop()
+        _log.info("stopped")
 
 
 class Server:
@@ -183,7 +186,9 @@ class Server:
             raise ConfigurationError(
                 f"{error.message}; the database was restored or altered: see 'After a restore' in docs/operations.md"
             ) from error
-        except (SQLAlchemyError, Refused) as error:
+        except SQLAlchemyError as error:
+            raise as_sentence(error) from error
+        except Refused as error:
             raise ConfigurationError(f"store.url: the audit store cannot be opened: {error}") from error
         return store
 

@@ -6,6 +6,7 @@ in the folder that `LINECERT_SECRETS_DIRECTORY` or systemd's `CREDENTIALS_DIRECT
 settings: see `installation.passphrases`.
 """
 
+import itertools
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,6 +29,7 @@ from linecert_service.setting_types import (
     Seconds,
     StoreUrl,
     Subject,
+    collide,
 )
 from linecert_service.toml_file import Location, Name, Table
 
@@ -60,6 +62,14 @@ class Server(Table):
     tls_key: FilePath
     client_ca: FilePath
     reflection: bool = True
+
+    @model_validator(mode="after")
+    def _ports_of_their_own(self) -> Self:
+        addresses = {"listen": self.listen, "metrics_listen": self.metrics_listen, "health_listen": self.health_listen}
+        for one, other in itertools.combinations(addresses, 2):
+            if collide(addresses[one], addresses[other]):
+                raise ValueError(f"has the same port for {one} and {other}: give each one of its own")
+        return self
 
 
 class Issuer(Table):

@@ -12,10 +12,11 @@ from typing import Annotated, Final, Literal, cast
 
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo
 
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "y": 365 * 86_400}
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400, "y": 365 * 86_400}
 _LONGEST: Final = 1000 * _UNITS["y"]
-_DURATION: Final = re.compile(r"([0-9]{1,9})([smhdy])")
+_DURATION: Final = re.compile(r"([0-9]{1,9})([smhdwy])")
 _LISTEN: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})")
+_EVERYWHERE: Final = frozenset({"0.0.0.0", "[::]"})  # noqa: S104 - compared, not bound
 FILE_SCHEME: Final = "file:"
 _SQLITE_SCHEME: Final = "sqlite:///"
 _POSTGRESQL_SCHEME: Final = "postgresql://"
@@ -24,7 +25,7 @@ _ATTRIBUTE_LENGTHS: Final = {"C": 2, "ST": 128, "L": 128, "O": 64, "OU": 64}
 
 
 def parse_duration(value: object) -> int:
-    """Seconds from `5y` (years of 365 days), `30d`, `12h`, `5m` or `90s`.
+    """Seconds from `5y` (years of 365 days), `2w`, `30d`, `12h`, `5m` or `90s`.
 
     Raises:
         ValueError: it has another form, or is longer than a thousand years.
@@ -61,6 +62,12 @@ def check_listen(value: str) -> str:
     if not match or int(match["port"]) > 65_535:  # noqa: PLR2004 - the largest TCP port
         raise ValueError("must be HOST:PORT, such as 127.0.0.1:8443, [::]:8443 or line-ca.example:8443")
     return value
+
+
+def collide(one: str, other: str) -> bool:
+    """Whether two HOST:PORT cannot both be listened at. Port 0 is whichever is free."""
+    (host, _, port), (other_host, _, other_port) = one.rpartition(":"), other.rpartition(":")
+    return int(port) == int(other_port) != 0 and (host == other_host or not _EVERYWHERE.isdisjoint((host, other_host)))
 
 
 def _key_uri(value: str, info: ValidationInfo) -> str:

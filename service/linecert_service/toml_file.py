@@ -15,6 +15,8 @@ from linecert_service.domain.errors import ConfigurationError
 Location = tuple[int | str, ...]
 """Where a value stands, from the top of the file: `("profiles", "device", "validity")`."""
 
+FIND_SETTINGS: Final = "name the file with --config, or make an installation with `linecert-server init`"
+
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HEADER: Final = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]")
 _SETTING: Final = re.compile(r"\s*([A-Za-z0-9_.\"'-]+(?:\s*\.\s*[A-Za-z0-9_\"'-]+)*)\s*=")
@@ -67,8 +69,12 @@ class Document:
         return next((lines[place] for end in range(len(location), 0, -1) if (place := location[:end]) in lines), None)
 
 
-def read(path: Path) -> Document:
+def read(path: Path, remedy: str = FIND_SETTINGS) -> Document:
     """Read and parse a TOML file.
+
+    Args:
+        path: the file.
+        remedy: what to do where it cannot be read.
 
     Raises:
         ConfigurationError: it cannot be read or is not TOML.
@@ -76,10 +82,7 @@ def read(path: Path) -> Document:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise ConfigurationError(
-            f"{path} cannot be read ({error.strerror}): name the file with --config, or make an installation with "
-            "`linecert-server init`"
-        ) from error
+        raise ConfigurationError(f"{path} cannot be read ({error.strerror}): {remedy}") from error
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{path} is not UTF-8 text: save it as UTF-8") from error
     return parse(text, path)
@@ -98,11 +101,14 @@ def parse(text: str, path: Path) -> Document:
 
 
 def first_problem(error: ValidationError) -> tuple[Location, str]:
-    """The first of pydantic's findings: where, and in our words what."""
-    found = error.errors(include_url=False, include_input=False)[0]
+    """The first of pydantic's findings: where, and in our words what.
+
+    A setting that does not exist goes first: it is often the misspelt one that others say is missing.
+    """
+    problems = error.errors(include_url=False, include_input=False)
+    found = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
     location = tuple(part for part in found["loc"] if part != "[key]")
-    more = "" if error.error_count() == 1 else f" (and {error.error_count() - 1} more after this one)"
-    return location, _in_our_words(found) + more
+    return location, _in_our_words(found)
 
 
 def dotted(location: Location) -> str:
@@ -119,6 +125,8 @@ def _in_our_words(found: Mapping[str, Any]) -> str:
             return "is no setting of linecert: correct its name or remove it"
         case "value_error":
             return str(found["ctx"]["error"])
+        case "enum" | "literal_error":
+            return f"must be one of {found['ctx']['expected'].replace(' or ', ', ')}"
         case _:
             message: str = found["msg"]
             return message[0].lower() + message[1:]

@@ -56,7 +56,7 @@ def linecert_server(installation: Installation) -> Iterator[Target]:
     """
     log = installation.folder / "server.log"
     with log.open("wb") as stream:
-        process = subprocess.Popen([_PROGRAM, "serve", "--config", installation.config], stderr=stream)
+        process = subprocess.Popen([_PROGRAM, "serve", "--config", installation.config], stdout=stream, stderr=stream)
     try:
         yield Target(SERVICE, _port(process, log), process.pid, _client(installation))
     finally:

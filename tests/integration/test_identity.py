@@ -3,7 +3,9 @@
 from datetime import timedelta
 
 import pytest
+import structlog.testing
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from google.protobuf import descriptor_pb2, descriptor_pool
@@ -99,6 +101,20 @@ async def test_an_identity_that_is_not_listed(server: Running) -> None:
     refusal = await refused(server.stranger(credential).sign(ask()))
     assert (refusal.status, refusal.reason, refusal.action) == ("PERMISSION_DENIED", "CALLER_UNKNOWN", "call_operator")
     assert "swordfish" not in refusal.message
+
+
+async def test_the_log_says_who_was_not_known(server: Running) -> None:
+    """An operator finds the machine and what its certificate says, which the caller is not told."""
+    uri = f"urn:linecert:{NAME}:station:swordfish"
+    credential = issue(server.installation.station_ca(), uri=uri)
+    certificate = x509.load_pem_x509_certificate(credential.certificate)
+    with structlog.testing.capture_logs() as logs:
+        await refused(server.stranger(credential).sign(ask()))
+    (line,) = (line for line in logs if line["event"] == "rejected")
+    assert line["peer"].startswith("ipv4:127.0.0.1:")
+    assert line["certificate_uris"] == [uri]
+    assert line["certificate_serial"] == f"{certificate.serial_number:x}"
+    assert line["certificate_sha256"] == certificate.fingerprint(hashes.SHA256()).hex()
 
 
 @pytest.mark.parametrize("name", [STATION, f"urn:linecert:{NAME}:station:{STATION}"])

@@ -4,13 +4,14 @@ import asyncio
 
 import grpc
 import pytest
+import structlog.testing
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from prometheus_client.parser import text_string_to_metric_families
 
 from linecert import contract
 from linecert.v1.signing_pb2 import GetIssuersRequest
-from support import audit_log
+from support import audit_log, csrs
 from support.clocks import SettableClock
 from support.installations import Installation
 from support.server import AUDITOR, PLANNER, Caller, Running, ask, refused, serving
@@ -152,3 +153,18 @@ async def test_reflection_can_be_switched_off(installation: Installation) -> Non
     async with serving(installation) as server:
         with pytest.raises(grpc.aio.AioRpcError, match="UNIMPLEMENTED"):
             await _listed(server.caller())
+
+
+async def test_rejected_lines_name_what_was_validated(station: Caller) -> None:
+    """Station, line, request and device, as far as they are known; nothing that is not."""
+    request = ask()
+    await station.sign(request)
+    with structlog.testing.capture_logs() as logs:
+        other_key = csrs.key("P-256", number=1)
+        await refused(station.sign(ask(key=other_key, request_id=request.request_id)))
+        await refused(station.sign(ask(request_id="swordfish")))
+    reused, invalid = (line for line in logs if line["event"] == "rejected")
+    assert (reused["station"], reused["line"], reused["reason"]) == ("station-01", "line-01", "REQUEST_ID_REUSED")
+    assert (reused["request_id"], reused["registration_id"]) == (request.request_id, "device-01")
+    assert "cause" not in reused
+    assert invalid.keys().isdisjoint({"request_id", "registration_id"})

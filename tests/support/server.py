@@ -11,7 +11,7 @@ import sys
 import threading
 import urllib.request
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -198,16 +198,19 @@ def free_ports(count: int = 1) -> list[int]:
     return list(ports)
 
 
-def installation_at(folder: Path, key_type: CaKeyType = "p256") -> Installation:
-    """A fresh installation whose server listens at free ports."""
+def installation_at(folder: Path, key_type: CaKeyType = "p256", *, store_url: str | None = None) -> Installation:
+    """A fresh installation whose server listens at free ports; its store is a SQLite file, if not at `store_url`."""
     main, metrics, health = free_ports(3)
-    return make_installation(
+    installation = make_installation(
         folder,
         key_type=key_type,
         listen=f"127.0.0.1:{main}",
         metrics_listen=f"127.0.0.1:{metrics}",
         health_listen=f"127.0.0.1:{health}",
     )
+    if store_url:
+        installation.edit("sqlite:///linecert.db", store_url)
+    return installation
 
 
 class Running:
@@ -291,19 +294,28 @@ async def serving(installation: Installation, clock: Clock | None = None) -> Asy
 class ServerProcess(Running):
     """A server as a process. Not running before `start`.
 
+    Args:
+        installation: its files.
+        arguments: more of them for `serve`.
+        program: what is run in place of `linecert-server`.
+
     Attributes:
-        lines: what it has written to stderr, of all its starts.
+        lines: what it has written to stdout and stderr, of all its starts.
     """
 
-    def __init__(self, installation: Installation, *arguments: str) -> None:
+    def __init__(
+        self, installation: Installation, *arguments: str, program: Sequence[str] = (LINECERT_SERVER,)
+    ) -> None:
         super().__init__(installation)
-        self._command = [LINECERT_SERVER, "serve", "--config", str(installation.config), *arguments]
+        self._command = [*program, "serve", "--config", str(installation.config), *arguments]
         self.lines: list[str] = []
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> Self:
         """Start it and wait until it serves."""
-        process = subprocess.Popen(self._command, stderr=subprocess.PIPE, text=True, encoding="utf-8")
+        process = subprocess.Popen(
+            self._command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
+        )
         self.process = process
         serves = threading.Event()
         threading.Thread(target=self._read, args=(process, serves), daemon=True).start()
@@ -335,8 +347,8 @@ class ServerProcess(Running):
             self.kill()
 
     def _read(self, process: "subprocess.Popen[str]", serves: threading.Event) -> None:
-        assert process.stderr is not None
-        with process.stderr as stream:
+        assert process.stdout is not None
+        with process.stdout as stream:
             for line in stream:
                 self.lines.append(line)
                 if '"event":"serving"' in line:

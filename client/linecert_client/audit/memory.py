@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 
 from linecert.transparency import Frontier
 from linecert_client import outputs
-from linecert_client.errors import OutputError
+from linecert_client.errors import MOVE_AWAY, OutputError
 
 FILE_NAME: Final = "verified.json"
 _VERSION: Final = 1
@@ -41,7 +41,7 @@ class Memory:
         try:
             return cls._from_json(json.loads(data))
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise OutputError(path, "is not what `linecert verify` remembers of a log") from None
+            raise OutputError(path, "is not what `linecert verify` remembers of a log", advice=MOVE_AWAY) from None
 
     @classmethod
     def _from_json(cls, value: Any) -> Self:

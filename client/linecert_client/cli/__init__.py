@@ -5,6 +5,7 @@ Each command group is a module; importing it adds its commands to `app`.
 
 import os
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -13,7 +14,7 @@ import typer
 # gRPC's C core writes to stderr on its own, where a script expects this program's messages and nothing else.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
-from linecert_client.cli import audit, charts, export, issue, verify
+from linecert_client.cli import audit, charts, export, issue, report, verify
 
 EPILOG: Final = (
     "Exit codes: 0 done; 1 a fault of linecert; 2 wrong usage; 3 correct the device; 4 correct the station; "
@@ -36,6 +37,12 @@ export.register(app)
 charts.register(app)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"linecert {metadata.version('linecert')}")
+        raise typer.Exit
+
+
 @app.callback()
 def linecert(
     context: typer.Context,
@@ -43,6 +50,9 @@ def linecert(
         Path,
         typer.Option("--client-folder", "-C", envvar="LINECERT_CLIENT", help="The folder with client.toml."),
     ] = Path(),
+    _version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+    ] = False,
 ) -> None:
     """Certificates for the devices of a manufacturing line."""
     context.obj = folder
@@ -54,3 +64,8 @@ def main() -> None:
         app()
     except KeyboardInterrupt:
         sys.exit(130)
+    except OSError as error:
+        report.output_failed(error, as_json="--json" in sys.argv)
+        # What is still buffered would fail once more when Python ends, and be told with a traceback.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

@@ -1,5 +1,7 @@
 """`linecert sign` and `linecert make`: one device, one certificate. Both are safe to repeat after a crash."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -11,9 +13,9 @@ from linecert_client.cli import options, report
 from linecert_client.cli.answers import print_issued
 from linecert_client.cli.options import Wishes
 from linecert_client.cli.session import session
-from linecert_client.client import Client
+from linecert_client.client import MAX_CSR_SIZE, Client
 from linecert_client.device_files import DeviceFiles
-from linecert_client.errors import OutputError
+from linecert_client.errors import MOVE_AWAY, ConfigurationError, OutputError, Refused
 from linecert_client.keys import KeyType
 from linecert_client.results import IssuedDevice, ReplacementReason
 
@@ -43,7 +45,11 @@ def sign(
     deadline: options.Deadline = None,
     as_json: options.Json = False,
 ) -> None:
-    """Get a certificate for the CSR of a device; writes <id>.chain.pem: certificate, intermediates, root."""
+    """Get a certificate for the CSR of a device; writes <id>.chain.pem: certificate, intermediates, root.
+
+    <id>.request.json stays beside it: the journal of what was asked for. With it the same command, given again after
+    a crash or a lost answer, asks for the same certificate.
+    """
     wishes = Wishes(
         profile=profile,
         work_order=work_order,
@@ -54,10 +60,11 @@ def sign(
         deadline=deadline,
     )
     with session(context, as_json=as_json) as client:
-        data = csr.read_bytes()
+        data = _read_csr(csr)
         if not validate_only:
             request_id = _journaled(out, data, wishes, request_id)
-        answer = _ask(client, data, wishes, request_id, registration_id, validate_only=validate_only)
+        with _naming(csr):
+            answer = _ask(client, data, wishes, request_id, registration_id, validate_only=validate_only)
         files = None if validate_only else DeviceFiles(out, answer.registration_id)
         _deliver(answer, files, wishes, as_json=as_json)
 
@@ -81,7 +88,11 @@ def make(
     deadline: options.Deadline = None,
     as_json: options.Json = False,
 ) -> None:
-    """Make a key and get a certificate for it; writes <id>.key.pem and <id>.chain.pem."""
+    """Make a key and get a certificate for it; writes <id>.key.pem and <id>.chain.pem.
+
+    <id>.csr.pem and <id>.request.json stay beside them: the CSR, and the journal of what was asked for. With them the
+    same command, given again after a crash or a lost answer, asks for the same certificate.
+    """
     _check_registration_id(registration_id)
     wishes = Wishes(
         profile=profile,
@@ -102,6 +113,26 @@ def make(
         csr, request_id = _prepared(files, key_type, wishes, request_id)
         answer = _ask(client, csr, wishes, request_id, registration_id)
         _deliver(answer, files, wishes, as_json=as_json)
+
+
+def _read_csr(path: Path) -> bytes:
+    """The content, as far as it can be a CSR's: what is one octet too long is refused, whatever follows."""
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_CSR_SIZE + 1)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Refusals of the CSR name its file."""
+    try:
+        yield
+    except Refused as refused:
+        if refused.field == "csr":
+            refused.message = f"{path}: {refused.message}"
+        raise
 
 
 def _check_registration_id(registration_id: str) -> None:
@@ -130,7 +161,9 @@ def _prepared(files: DeviceFiles, key_type: KeyType | None, wishes: Wishes, want
     repeated = files.was_asked(public_key, wishes.journal_fields())
     if wishes.reason in _NEEDS_NEW_KEY and files.chain_path.exists() and not repeated:
         raise OutputError(
-            files.key_path, f"is the key of the certificate to be replaced; {wishes.reason} needs a new one"
+            files.key_path,
+            f"is the key of the certificate to be replaced; {wishes.reason} needs a new one",
+            advice=MOVE_AWAY,
         )
     csr = files.csr(key)
     return csr, files.request_id(public_key, wishes.journal_fields(), wanted)

@@ -43,7 +43,7 @@ def read_request_id(text: str) -> str:
             return text
     except ValueError:
         pass
-    raise typer.BadParameter("expected a UUID in lower case, as `uuidgen` or `python -m uuid` makes it")
+    raise typer.BadParameter("expected a UUID in lower case, as `uuidgen` makes it")
 
 
 def read_attributes(texts: Sequence[str]) -> dict[str, str]:
@@ -79,7 +79,7 @@ Attributes: TypeAlias = Annotated[
 ]
 Validity: TypeAlias = Annotated[
     timedelta | None,
-    typer.Option("--validity", parser=read_duration, metavar="TIME", help="Of the certificate, such as 365d."),
+    typer.Option("--validity", parser=read_duration, metavar="TIME", help="Of the certificate, such as 365d or 5y."),
 ]
 Reason: TypeAlias = Annotated[
     ReplacementReason | None, typer.Option("--reason", help="Why the device gets another certificate.")

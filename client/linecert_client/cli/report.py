@@ -6,7 +6,7 @@ from typing import Any, Final
 import typer
 
 from linecert.v1.options_pb2 import Action
-from linecert_client.errors import DeadlineExceeded, LinecertError, Refused, TlsError, Unavailable
+from linecert_client.errors import DeadlineExceeded, LinecertError, Refused, TlsError, Unavailable, Unreachable
 
 NOT_VERIFIED: Final = 8
 """The exit code of a verification that found something."""
@@ -30,12 +30,22 @@ def error(error: LinecertError, *, as_json: bool) -> None:
     typer.secho("error: ", fg=typer.colors.RED, bold=True, nl=False, err=True)
     typer.echo(printable(error.message), err=True)
     refusal = error.last if isinstance(error, Unavailable) else error
-    if isinstance(refusal, Refused):
+    if isinstance(refusal, Refused) and not isinstance(error, Unreachable):
         where = f", field {refusal.field}" if refusal.field else ""
         typer.echo(printable(f"  reason: {refusal.reason or 'none given'} ({refusal.status}{where})"), err=True)
         for key, value in sorted(refusal.metadata.items()):
             typer.echo(printable(f"  {key}: {value}"), err=True)
     typer.echo(f"  next: {error.advice}", err=True)
+
+
+def output_failed(error: OSError, *, as_json: bool) -> None:
+    """Say that standard output, or a file, takes no more."""
+    problem = f"{error.filename or 'standard output'}: {(error.strerror or 'cannot be written').lower()}"
+    if as_json:
+        _line({"error": "OSError", "message": problem, "exit_code": _OUR_FAULT})
+    else:
+        typer.secho("error: ", fg=typer.colors.RED, bold=True, nl=False, err=True)
+        typer.echo(printable(problem), err=True)
 
 
 def warning(text: str, *, as_json: bool) -> None:

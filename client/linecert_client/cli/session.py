@@ -2,15 +2,18 @@
 
 import contextlib
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Final
 
 import typer
 
 from linecert_client.cli import report
 from linecert_client.client import Client
+from linecert_client.credentials import Credential
 from linecert_client.errors import LinecertError
 
-_WARN_DAYS: Final = 30
+_WARN_FROM: Final = timedelta(days=30)
+_HOURS_SHOWN: Final = 48
 _INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it
 
 
@@ -22,7 +25,7 @@ def session(context: typer.Context, *, as_json: bool) -> Iterator[Client]:
         typer.Exit: something failed or was interrupted, and stderr says so.
     """
     with reporting(as_json=as_json), Client.from_folder(context.obj) as client:
-        _warn_of_end(client, as_json=as_json)
+        _warn(client.credential, as_json=as_json)
         yield client
 
 
@@ -42,11 +45,22 @@ def reporting(*, as_json: bool) -> Iterator[None]:
         raise typer.Exit(_INTERRUPTED) from None
 
 
-def _warn_of_end(client: Client, *, as_json: bool) -> None:
-    credential = client.credential
-    if credential.days_left() < _WARN_DAYS:
+def _warn(credential: Credential, *, as_json: bool) -> None:
+    if credential.time_left() < _WARN_FROM:
         report.warning(
-            f"{credential.certificate_path}: this client certificate ends in {credential.days_left()} days, "
-            f"on {credential.not_after:%Y-%m-%d}; ask the operator for a new one",
+            f"{credential.certificate_path}: this client certificate ends in {_rough(credential.time_left())}, "
+            f"at {credential.not_after:%Y-%m-%d %H:%M} UTC; ask the operator for a new one",
             as_json=as_json,
         )
+    if credential.key_is_open():
+        report.warning(
+            f"{credential.key_path}: others than its owner can read this private key: run `chmod 600` on it",
+            as_json=as_json,
+        )
+
+
+def _rough(left: timedelta) -> str:
+    """Whole days, or whole hours of the last two."""
+    hours = int(left.total_seconds() // 3600)
+    count, unit = (hours, "hour") if hours < _HOURS_SHOWN else (left.days, "day")
+    return "less than an hour" if hours < 1 else f"{count} {unit}{'' if count == 1 else 's'}"

@@ -1,5 +1,6 @@
 """Tables for people. Imported only where one is printed."""
 
+import os
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -14,25 +15,35 @@ from linecert_client.log_results import Event, SummaryRow
 from linecert_client.results import IssuedCertificate, IssuedDevice, Issuers
 
 _BAR_WIDTH: Final = 30
+_ALWAYS_LISTED: Final = 3
+_GAP: Final = 2  # between columns: padding, and the box
 _PIPE_WIDTH: Final = 240  # rich takes a pipe for 80 columns and would cut serial numbers
 
 
-def print_list(found: Iterable[IssuedCertificate]) -> None:
-    """One line a certificate."""
-    table = _table("issued", "registration ID", "serial number", "state", "station", "line", "profile", "work order")
-    for issued in found:
-        _row(
-            table,
-            _time(issued.issue_time),
-            issued.registration_id,
-            issued.serial_number,
-            issued.state,
-            issued.station,
-            issued.line,
-            issued.profile,
-            issued.work_order,
-        )
-    _print(table)
+def print_list(found: Sequence[IssuedCertificate]) -> None:
+    """One line a certificate. A serial number stays whole: what there is no room for is left out, the last first."""
+    columns = (
+        ("issued", [_time(issued.issue_time) for issued in found]),
+        ("registration ID", [issued.registration_id for issued in found]),
+        ("serial number", [issued.serial_number for issued in found]),
+        ("state", [issued.state for issued in found]),
+        ("station", [issued.station for issued in found]),
+        ("line", [issued.line for issued in found]),
+        ("profile", [issued.profile for issued in found]),
+        ("work order", [issued.work_order for issued in found]),
+    )
+    console = _console()
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
+    room = console.width
+    for number, (heading, cells) in enumerate(columns):
+        width = max(map(len, (heading, *cells)))
+        room -= width + (_GAP if number else 0)
+        if room < 0 and number >= _ALWAYS_LISTED:
+            break
+        table.add_column(heading, overflow="fold", min_width=width if heading == "serial number" else None)
+    for row in zip(*(cells for _, cells in columns[: len(table.columns)]), strict=True):
+        _row(table, *row)
+    console.print(table)
 
 
 def print_record(device: IssuedDevice) -> None:
@@ -146,10 +157,15 @@ def _row(table: Table, *cells: str) -> None:
 
 
 def _print(content: Table | Text) -> None:
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_PIPE_WIDTH)
-    console.print(content)
+    _console().print(content)
+
+
+def _console() -> Console:
+    # An identity such as urn:linecert:vm:station:x is no place for emoji.
+    console = Console(emoji=False)
+    if console.is_terminal or "COLUMNS" in os.environ:
+        return console
+    return Console(emoji=False, width=_PIPE_WIDTH)
 
 
 def _time(time: datetime | None) -> str:

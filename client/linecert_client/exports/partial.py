@@ -82,8 +82,9 @@ def begin(note: Path, question: dict[str, Any]) -> bool:
     if not same:
         raise OutputError(
             note,
-            "an export with another format or other filters was interrupted here; repeat that command (with times in "
-            "full: an age such as 12h is another time now), or give --restart",
+            "an export with another format or other filters was interrupted here",
+            advice="Repeat that command, with times in full (an age such as 12h is another time now), or give "
+            "--restart.",
         )
     return True
 

@@ -5,19 +5,38 @@ Exit status: 0, 1 when something is wrong with the installation or the machine (
 
 import sys
 from collections.abc import Sequence
+from importlib import metadata
+from typing import Annotated
 
 import typer
 
 from linecert_service.cli import check, init, log, serve, server_certificate, station, store
 from linecert_service.domain.errors import LinecertError
 
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"linecert-server {metadata.version('linecert')}")
+        raise typer.Exit
+
+
 app = typer.Typer(
     name="linecert-server",
-    help="The certificate service for manufacturing lines: set it up, check it, run it.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def linecert_server(
+    _version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+    ] = False,
+) -> None:
+    """The certificate service for manufacturing lines: set it up, check it, run it."""
+
+
 app.command()(init.init)
 app.command()(check.check)
 app.command()(serve.serve)

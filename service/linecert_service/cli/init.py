@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from linecert_service import config
-from linecert_service.cli import options
+from linecert_service.cli import options, output
 from linecert_service.installation.authorities import CaKeyType
 from linecert_service.installation.init import InitOptions, create, default_name
 
@@ -55,7 +54,7 @@ def init(
         organization=subject_organization,
     )
     layout = create(folder, chosen, options.now())
-    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console = output.console(soft_wrap=True)
     console.print(f"Made the installation {chosen.name} in {folder}.")
     console.print(f"  start it          linecert-server serve --config {layout.settings}")
     console.print(f"  station-01        linecert -C {layout.client('station-01')} sign DEVICE.csr.pem --out out/")

@@ -4,13 +4,11 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Column, Table
 
 from linecert import contract
 from linecert_service import config
-from linecert_service.cli import options
+from linecert_service.cli import options, output
 from linecert_service.installation.add_station import AddOptions, add_station
 from linecert_service.policy.identity import StationCas
 from linecert_service.policy.station_entry import RoleName
@@ -68,7 +66,7 @@ def list_stations(config_file: options.Config = options.CONFIG_DEFAULT, *, as_js
     if as_json:
         print(json.dumps(rows, indent=2))
     else:
-        Console().print(_table(rows))
+        output.console().print(_table(rows))
 
 
 def _row(station: Station) -> dict[str, object]:
@@ -94,8 +92,8 @@ def _cell(value: object) -> str:
         case bool():
             return "yes" if value else "no"
         case list():
-            return escape(", ".join(value))
+            return ", ".join(value)
         case {"kind": kind, "value": text}:
-            return escape(f"{kind} {text}")
+            return f"{kind} {text}"
         case _:
-            return escape(str(value))
+            return str(value)

@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 from rich.table import Table
 
 from linecert.transparency import VerifierKey
 from linecert_service import config
-from linecert_service.cli import options
+from linecert_service.cli import options, output
 from linecert_service.config import Settings
 from linecert_service.domain.errors import ConfigurationError
 from linecert_service.installation import log_key
@@ -62,8 +60,8 @@ def status(config_file: options.Config = options.CONFIG_DEFAULT, *, as_json: opt
         return
     table = Table("store", "", show_header=False)
     for name, value in rows.items():
-        table.add_row(name, escape("" if value is None else str(value)))
-    Console().print(table)
+        table.add_row(name, "" if value is None else str(value))
+    output.console().print(table)
 
 
 @app.command()
@@ -95,7 +93,7 @@ def verify(config_file: options.Config = options.CONFIG_DEFAULT, *, as_json: opt
     if not keys:
         raise ConfigurationError("pki/log.pub holds no verifier key: restore it, or copy it from an auditor")
     columns = ("reading", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with _backend(settings) as backend, Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with _backend(settings) as backend, Progress(*columns, console=output.console(stderr=True), transient=True) as bar:
         task = bar.add_task("reading")
         found = self_check.check(backend, keys, lambda done, total: bar.update(task, completed=done, total=total))
     counts = {"certificates": found.certificates, "events": found.events, "checkpoints": found.checkpoints}

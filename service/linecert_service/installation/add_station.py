@@ -15,7 +15,7 @@ from linecert_service.installation.credentials import Caller, Credentials, addre
 from linecert_service.installation.layout import Layout
 from linecert_service.installation.stations_file import NewStation, with_station
 from linecert_service.policy.identity import StationCas
-from linecert_service.policy.stations import Stations
+from linecert_service.policy.stations import FIND_STATIONS, Stations
 from linecert_service.setting_types import check_listen
 
 
@@ -48,7 +48,7 @@ def add_station(settings: Settings, options: AddOptions, now: datetime) -> Path:
         ConfigurationError: there is such a caller, an option is wrong, or the station CA's key is not there. Nothing
             was made then.
     """
-    _check(options)
+    _check(settings, options)
 
     # 1. The entry, judged as the server will judge it.
     layout = Layout(settings.folder)
@@ -76,7 +76,7 @@ def add_station(settings: Settings, options: AddOptions, now: datetime) -> Path:
     return folder
 
 
-def _check(options: AddOptions) -> None:
+def _check(settings: Settings, options: AddOptions) -> None:
     checks = {"NAME": (toml_file.check_name, options.name)}
     if options.line:
         checks["--line"] = (toml_file.check_name, options.line)
@@ -89,6 +89,10 @@ def _check(options: AddOptions) -> None:
             raise ConfigurationError(f"{option} {error}") from error
     if "station" in options.roles and not options.line:
         raise ConfigurationError(f"name the manufacturing line of {options.name} with --line")
+    if not set(options.profiles) <= settings.profiles.keys():
+        raise ConfigurationError(
+            f"--profile takes what {settings.path.name} has as [profiles.NAME]: {', '.join(settings.profiles)}"
+        )
 
 
 def _profiles(settings: Settings, options: AddOptions) -> Sequence[str]:
@@ -101,7 +105,7 @@ def _profiles(settings: Settings, options: AddOptions) -> Sequence[str]:
 
 def _listed(settings: Settings, station: NewStation, station_cas: StationCas) -> str:
     path = settings.stations
-    document = toml_file.read(path)
+    document = toml_file.read(path, FIND_STATIONS)
     before = Stations.of(document, station_cas=station_cas, profiles=settings.profiles)
     if station.caller.name in before.by_name:
         raise ConfigurationError(

@@ -52,7 +52,8 @@ def load_issuer(name: str, issuer: Issuer, now: float) -> IssuerFiles:
     _check_links(chain, issuer.chain)
     _check_cas(chain, issuer.chain, now)
     _check_issuer(chain[0], issuer.chain)
-    private_key = key_file.load(issuer.key_file, passphrase_of(name, issuer))
+    passphrase = passphrase_of(name, issuer)
+    private_key = key_file.load(issuer.key_file, passphrase.value, passphrase_from=passphrase.source)
     if not isinstance(private_key, CaPrivateKey) or spki(private_key.public_key()) != spki(chain[0].public_key()):
         raise ConfigurationError(
             f"the key {issuer.key_file} does not belong to {subject(chain[0])}, the first certificate of "

@@ -1,5 +1,6 @@
 """`linecert-server init`: a working installation in an empty folder."""
 
+import itertools
 import re
 import secrets
 import shutil
@@ -36,7 +37,7 @@ from linecert_service.installation.authorities import (
 from linecert_service.installation.credentials import Caller, Credentials, address_of, private_pem
 from linecert_service.installation.layout import Layout
 from linecert_service.installation.stations_file import NewStation, with_station
-from linecert_service.setting_types import check_listen
+from linecert_service.setting_types import check_listen, collide
 
 _YEAR: Final = timedelta(days=365)
 _FIRST_EPOCH: Final = 1
@@ -44,6 +45,7 @@ _MAX_NAME: Final = 40
 _MAX_ORGANIZATION: Final = 64  # ub-organization-name of RFC 5280
 _NAME: Final = re.compile(rf"[A-Za-z0-9._-]{{1,{_MAX_NAME}}}")
 _PASSPHRASE_OCTETS: Final = 32
+_LISTENING: Final = ("listen", "metrics_listen", "health_listen")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +91,9 @@ def default_name() -> str:
 def _appearing_at(folder: Path) -> Iterator[Path]:
     """A folder whose content is in `folder` in the end, or gone when anything fails."""
     if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with _scratch(folder.parent) as made:
+        with _naming(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+        with _scratch(folder, folder.parent) as made:
             yield made
             made.chmod(files.FOLDER)
             made.replace(folder)
@@ -98,15 +101,27 @@ def _appearing_at(folder: Path) -> Iterator[Path]:
     if not folder.is_dir() or any(folder.iterdir()):
         raise ConfigurationError(f"{folder} is not empty: name a folder that does not exist yet, or an empty one")
     # An empty folder may be a volume, which cannot be renamed: fill it, the settings last.
-    with _scratch(folder) as made:
+    with _scratch(folder, folder) as made:
         yield made
         for item in sorted(made.iterdir(), key=lambda item: item.name == Layout(made).settings.name):
             item.replace(folder / item.name)
 
 
 @contextmanager
-def _scratch(parent: Path) -> Iterator[Path]:
-    made = Path(tempfile.mkdtemp(prefix=".linecert-init.", dir=parent))
+def _naming(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigurationError(
+            f"{folder} cannot be made ({error.strerror}): name a folder where this user may write"
+        ) from error
+
+
+@contextmanager
+def _scratch(folder: Path, parent: Path) -> Iterator[Path]:
+    """A folder in `parent` to make what is to be in `folder`."""
+    with _naming(folder):
+        made = Path(tempfile.mkdtemp(prefix=".linecert-init.", dir=parent))
     try:
         yield made
     finally:
@@ -116,15 +131,24 @@ def _scratch(parent: Path) -> Iterator[Path]:
 def _check(options: InitOptions) -> None:
     if not _NAME.fullmatch(options.name):
         raise ConfigurationError(f"--name takes 1 to {_MAX_NAME} letters, digits, '.', '_' and '-'")
-    for option in ("listen", "metrics_listen", "health_listen"):
+    for name in _LISTENING:
         try:
-            check_listen(getattr(options, option))
+            check_listen(getattr(options, name))
         except ValueError as error:
-            raise ConfigurationError(f"--{option.replace('_', '-')} {error}") from error
+            raise ConfigurationError(f"{_option(name)} {error}") from error
+    for one, other in itertools.combinations(_LISTENING, 2):
+        if collide(getattr(options, one), getattr(options, other)):
+            raise ConfigurationError(
+                f"{_option(one)} and {_option(other)} have the same port: give each one of its own"
+            )
     server_certificate.check_hosts(options.hosts)
     organization = options.organization
     if organization is not None and (not organization.isprintable() or not 1 <= len(organization) <= _MAX_ORGANIZATION):
         raise ConfigurationError(f"--subject-organization takes 1 to {_MAX_ORGANIZATION} printable characters")
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 class _Build:

@@ -3,13 +3,21 @@
 import os
 import re
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from linecert_service.config import ENVIRONMENT_PREFIX, Issuer, secrets_folder
 from linecert_service.domain.errors import ConfigurationError
 from linecert_service.signers import key_file
 
 
-def passphrase_of(name: str, issuer: Issuer, environment: Mapping[str, str] = os.environ) -> bytes:
+class Passphrase(NamedTuple):
+    """A pass phrase, and where it comes from, for messages."""
+
+    value: bytes
+    source: str
+
+
+def passphrase_of(name: str, issuer: Issuer, environment: Mapping[str, str] = os.environ) -> Passphrase:
     """The pass phrase of the issuer `name`.
 
     It is the first that is there, of:
@@ -22,7 +30,7 @@ def passphrase_of(name: str, issuer: Issuer, environment: Mapping[str, str] = os
         ConfigurationError: there is none, or its file cannot be read or is open to others.
     """
     if value := environment.get(variable(name)):
-        return value.encode()
+        return Passphrase(value.encode(), f"the environment variable {variable(name)}")
     folder = secrets_folder(environment)
     candidates = (folder and folder / variable(name).lower(), issuer.passphrase_file)
     path = next((path for path in candidates if path and path.exists()), issuer.passphrase_file)
@@ -33,7 +41,7 @@ def passphrase_of(name: str, issuer: Issuer, environment: Mapping[str, str] = os
         )
     if not (passphrase := key_file.read_private(path).partition(b"\n")[0].removesuffix(b"\r")):
         raise ConfigurationError(f"the first line of {path} is empty: write the pass phrase of issuers.{name} there")
-    return passphrase
+    return Passphrase(passphrase, f"the first line of {path}")
 
 
 def variable(name: str) -> str:

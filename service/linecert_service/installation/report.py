@@ -30,8 +30,8 @@ class Finding:
     ends: datetime | None = None
 
 
-def findings(settings: Settings, trust: Trust, stations: Stations) -> Iterator[Finding]:
-    """Everything that was checked, in the order of the settings file."""
+def findings(settings: Settings, trust: Trust, stations: Stations, denied: int) -> Iterator[Finding]:
+    """What was checked, in the order of the settings file; `denied` keys are on the operator's list."""
     yield Finding("settings", str(settings.path))
     yield _certificate("server.tls_certificate", trust.server.certificate)
     for authority in trust.station_cas.certificates:
@@ -43,6 +43,8 @@ def findings(settings: Settings, trust: Trust, stations: Stations) -> Iterator[F
     yield Finding("log", f"name {settings.log.name}, Ed25519 key {settings.log.key}")
     yield Finding("stations", f"{len(stations.by_name)} callers in {settings.stations}")
     yield Finding("refused keys", f"{len(trust.taken_keys)} of this installation's own")
+    if settings.denied_keys is not None:
+        yield Finding("denied keys", f"{denied} in {settings.denied_keys}")
 
 
 def _certificate(subject: str, certificate: x509.Certificate) -> Finding:

@@ -43,7 +43,7 @@ def _end(profile: Profile, asked: int | None, now: int) -> int:
         if profile.max_validity is None:
             problem = f"profile {profile.name} has a fixed end: ask without validity"
         elif asked > profile.max_validity:
-            problem = f"profile {profile.name} allows {profile.max_validity} seconds at most"
+            problem = f"profile {profile.name} allows {_span(profile.max_validity)} at most"
         else:
             return now + asked - 1
         raise Refused(reasons.ERROR_REASON_VALIDITY_INVALID, problem, field="validity")
@@ -57,3 +57,9 @@ def _end(profile: Profile, asked: int | None, now: int) -> int:
     if profile.validity is None:  # pragma: no cover - the settings do not let this through
         raise AssertionError(profile.name)
     return now + profile.validity - 1
+
+
+def _span(seconds: int) -> str:
+    """In days, where it is days."""
+    days, rest = divmod(seconds, 86_400)
+    return f"{seconds} seconds" if rest else f"{days} day{'' if days == 1 else 's'}"

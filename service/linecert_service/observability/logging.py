@@ -1,4 +1,6 @@
-"""Logs: one JSON object a line, on stderr. structlog is what the service logs with; the libraries' logging joins it.
+"""Logs: one JSON object a line, on standard output.
+
+structlog is what the service logs with; the libraries' logging joins it.
 
 Every line has `time`, `level` and `event` first. Key material, CSRs and raw octets do not belong into a log; should a
 caller pass some all the same, `_safe` keeps them out.
@@ -41,7 +43,7 @@ class LogHandle:
 
 
 def configure(level: str = "info", stream: TextIO | None = None) -> LogHandle:
-    """Send the logs of the whole process to `stream`, or to stderr.
+    """Send the logs of the whole process to `stream`, or to standard output.
 
     Of the libraries, warnings and worse are logged: below that, some print what passes through them.
 
@@ -54,7 +56,7 @@ def configure(level: str = "info", stream: TextIO | None = None) -> LogHandle:
     """
     if level not in LEVELS:
         raise ValueError(f"a log level is one of {', '.join(LEVELS)}")
-    buffer = LogBuffer(stream or sys.stderr)
+    buffer = LogBuffer(stream or sys.stdout)
     # Loggers are not cached: one that was used before would go on writing to the stream of an earlier `configure`.
     structlog.configure(
         processors=[

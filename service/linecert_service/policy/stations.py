@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Self
+from typing import Final, Self
 
 from pydantic import ValidationError
 
@@ -18,6 +18,8 @@ from linecert_service.policy.identity import Identity, PeerCertificate, StationC
 from linecert_service.policy.patterns import RegistrationIdPatterns
 from linecert_service.policy.station_entry import IdentityEntry, StationEntry, StationsFile
 from linecert_service.toml_file import Document
+
+FIND_STATIONS: Final = "restore the file, or correct `stations` in linecert.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class Stations:
         Raises:
             ConfigurationError: the file cannot be read, or an entry is wrong; the message says which and where.
         """
-        return cls.of(toml_file.read(path), station_cas=station_cas, profiles=profiles)
+        return cls.of(toml_file.read(path, FIND_STATIONS), station_cas=station_cas, profiles=profiles)
 
     @classmethod
     def of(cls, document: Document, *, station_cas: StationCas, profiles: Collection[str]) -> Self:
@@ -106,10 +108,16 @@ class Stations:
                 reasons.ERROR_REASON_CALLER_CERTIFICATE_REVOKED,
                 f"this client certificate of {station.name} was revoked: give the caller a new one",
             )
-        if not station.enabled or (station.valid_until is not None and now > station.valid_until):
+        if not station.enabled:
             raise Refused(
                 reasons.ERROR_REASON_CALLER_DISABLED,
-                f"{station.name} is disabled: set enabled and valid_until of its entry in stations.toml",
+                f"{station.name} is disabled: its entry in stations.toml says enabled = false",
+            )
+        if station.valid_until is not None and now > station.valid_until:
+            raise Refused(
+                reasons.ERROR_REASON_CALLER_DISABLED,
+                f"{station.name} is disabled: valid_until of its entry in stations.toml was "
+                f"{_utc(station.valid_until)}",
             )
         return station
 
@@ -126,7 +134,7 @@ class Stations:
         raise Refused(
             reasons.ERROR_REASON_CALLER_UNKNOWN,
             f"the client certificate belongs to {which} of stations.toml: "
-            "add the caller with `linecert-server station add`",
+            "add the caller with `linecert-server station add`, or restart the server if it was added since it started",
         )
 
 

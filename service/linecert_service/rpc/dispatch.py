@@ -4,9 +4,9 @@ The contract's descriptors say which methods there are and who may call them. A 
 is refused to everybody. A method without a handler answers UNIMPLEMENTED.
 """
 
+import contextlib
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
-from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
 
@@ -23,6 +23,7 @@ from linecert.v1.options_pb2 import Role
 from linecert_service.domain.clock import Clock
 from linecert_service.domain.errors import Refused
 from linecert_service.issuance.planning import Caller
+from linecert_service.rpc import fields
 from linecert_service.rpc.audit_trail import AuditTrail
 from linecert_service.rpc.errors import rpc_status_of
 from linecert_service.rpc.identity import Callers, ServicerContext
@@ -114,17 +115,20 @@ class Dispatcher:
             started = self._clock.monotonic()
             self._meter.call_began()
             caller: Caller | None = None
+            message: Message | None = None
             code = grpc.StatusCode.CANCELLED
             try:
                 caller = self._callers.of(context)
                 _check_role(caller, roles, method)
                 call = Call(caller, started + _time_left(context))
-                response = await answer(_parsed(data, request_class), call, context)
+                message = _parsed(data, request_class)
+                response = await answer(message, call, context)
                 code = grpc.StatusCode.OK
             except Refused as refused:
                 status = rpc_status_of(refused)
                 code = status.code
                 self._tell(refused, caller, method)
+                self._log_rejected(refused, method, self._whom(caller, context) | _request_of(message, refused))
                 await context.abort(code, status.message, status.trailing_metadata)
             except Exception:  # noqa: BLE001 - the edge: whatever it is, the caller gets a status, and the log the rest
                 code = grpc.StatusCode.INTERNAL
@@ -144,15 +148,37 @@ class Dispatcher:
         # Of the requests for certificates: who may not read, or asks for nonsense, is in the service's own log.
         if caller and not ours and method.containing_service.name == _ISSUING:
             self._trail.rejected(caller.station, refusal.name, refused.registration_key)
+
+    def _whom(self, caller: Caller | None, context: ServicerContext) -> dict[str, object]:
+        if caller is None:
+            return self._callers.describe(context)
+        facts: dict[str, object] = {"station": caller.station.name}
+        if caller.station.line:
+            facts["line"] = caller.station.line
+        return facts
+
+    def _log_rejected(self, refused: Refused, method: MethodDescriptor, facts: Mapping[str, object]) -> None:
+        refusal = contract.refusal(refused.reason)
+        cause = {"cause": type(refused.__cause__).__name__} if refused.__cause__ else {}
         _log.log(
-            logging.ERROR if ours and refused.__cause__ else logging.WARNING,
+            logging.ERROR if cause and refusal.status == code_pb2.UNAVAILABLE else logging.WARNING,
             "rejected",
             method=method.name,
-            station=_name(caller),
+            **facts,
             reason=refusal.name,
             message=refused.message,
-            cause=type(refused.__cause__).__name__ if refused.__cause__ else None,
+            **cause,
         )
+
+
+def _request_of(message: Message | None, refused: Refused) -> dict[str, object]:
+    """What names the request, as far as it was validated."""
+    named: dict[str, object] = {}
+    with contextlib.suppress(Refused):
+        named["request_id"] = fields.request_id(getattr(message, "request_id", ""), "request_id")
+    if refused.registration_key is not None:
+        named["registration_id"] = refused.registration_key
+    return named
 
 
 _Answer = Callable[[Message, Call, ServicerContext], Awaitable[bytes | None]]
@@ -169,7 +195,7 @@ def _answered(handler: UnaryHandler) -> _Answer:
 def _streamed(handler: StreamHandler) -> _Answer:
     async def answer(request: Message, call: Call, context: ServicerContext) -> None:
         # Closed here when the caller is gone, not when the garbage collector comes by.
-        async with aclosing(handler(request, call)) as messages:
+        async with contextlib.aclosing(handler(request, call)) as messages:
             async for message in messages:
                 await context.write(message.SerializeToString())
 

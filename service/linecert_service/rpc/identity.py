@@ -1,7 +1,9 @@
 """From a call to its caller: the peer certificate that TLS accepted, against `stations.toml`."""
 
+import contextlib
 from functools import lru_cache
 from typing import Any, Final, Protocol
+from urllib.parse import unquote
 
 import grpc.aio
 
@@ -45,6 +47,23 @@ class Callers:
         self._told: dict[str, float] = {}
         # Refusals are not remembered: they raise.
         self._parse = lru_cache(_CACHED_CERTIFICATES)(lambda pem: PeerCertificate.parse(pem, station_cas))
+
+    def describe(self, context: ServicerContext) -> dict[str, object]:
+        """What an operator needs to find a caller that was refused: its address, and what its certificate says.
+
+        Nothing is told of a certificate that no station CA signed: anybody can write anything into one.
+        """
+        facts: dict[str, object] = {"peer": unquote(context.peer())}
+        pem = next(iter(context.auth_context().get(_PEER_CERTIFICATE, ())), None)
+        if pem is None:
+            return facts
+        with contextlib.suppress(Refused):
+            peer = self._parse(pem)
+            facts["certificate_sha256"] = peer.sha256
+            facts["certificate_serial"] = f"{peer.serial:x}"
+            if uris := [identity.value for identity in peer.identities if identity.kind == "uri"]:
+                facts["certificate_uris"] = uris
+        return facts
 
     def of(self, context: ServicerContext) -> Caller:
         """Who calls.

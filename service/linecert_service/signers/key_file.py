@@ -15,12 +15,15 @@ from linecert_service.domain.errors import ConfigurationError
 _ENCRYPTED: Final = (b"-----BEGIN ENCRYPTED PRIVATE KEY-----", b"Proc-Type: 4,ENCRYPTED")
 
 
-def load(path: Path, passphrase: bytes | None, *, allow_plain: bool = False) -> PrivateKeyTypes:
+def load(
+    path: Path, passphrase: bytes | None, *, allow_plain: bool = False, passphrase_from: str = ""
+) -> PrivateKeyTypes:
     """Read a private key.
 
     Args:
         path: PEM file of the key, PKCS#8 or an older form.
         passphrase: what it is encrypted with; unused where it is not.
+        passphrase_from: where the pass phrase comes from, for messages.
         allow_plain: whether an unencrypted key is taken: for keys that can be made anew, not for CA keys.
 
     Raises:
@@ -39,7 +42,8 @@ def load(path: Path, passphrase: bytes | None, *, allow_plain: bool = False) -> 
     try:
         return load_pem_private_key(pem, passphrase if encrypted else None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        cause = "the pass phrase is wrong, or the file is damaged" if encrypted else "the file is damaged"
+        source = f" from {passphrase_from}" if passphrase_from else ""
+        cause = f"the pass phrase{source} is wrong, or the file is damaged" if encrypted else "the file is damaged"
         raise ConfigurationError(f"the key in {path} cannot be read: {cause}") from error
 
 
@@ -53,6 +57,8 @@ def read_private(path: Path) -> bytes:
         with path.open("rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             content = file.read()
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"{path} is not there: restore it, or correct the setting that names it") from error
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read by this user ({error.strerror})") from error
     # Windows keeps its access rights elsewhere; the mode there says nothing.

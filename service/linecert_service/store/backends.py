@@ -39,5 +39,19 @@ def unavailable(backend: Backend) -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, backend.engine.dialect.loaded_dbapi.Error) as error:
-        cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        raise ConfigurationError(f"store.url: the database does not answer, or refuses: {cause}") from error
+        raise as_sentence(error) from error
+
+
+def as_sentence(error: Exception) -> ConfigurationError:
+    """What the database has raised, for people: its own words, without SQL, and a next step where there is one."""
+    cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+    return ConfigurationError(f"store.url: the database does not answer, or refuses: {cause}{_remedy(cause)}")
+
+
+def _remedy(cause: str) -> str:
+    """What to do about the commonest of SQLite's findings."""
+    if "malformed" in cause or "not a database" in cause:
+        return ": keep the file, and see 'Backup' in docs/operations.md"
+    if "readonly" in cause or "unable to open" in cause:
+        return ": give the server's user the right to write to the file and to its folder"
+    return ""

@@ -98,7 +98,7 @@ def classify(claim: Claim, standing: Standing, now: float, serial: bytes | None 
     _check_key(claim, standing, now)
     generations = standing.device(claim.registration_key)
     if claim.replacement_reason is None:
-        return _first(claim, standing, generations)
+        return _first(claim, standing, generations, now)
     return _replacement(claim, standing, generations)
 
 
@@ -126,12 +126,14 @@ def _check_key(claim: Claim, standing: Standing, now: float) -> None:
         raise Refused(reasons.ERROR_REASON_PUBLIC_KEY_TAKEN, problem, field="csr", metadata=_visible(stand, claim))
 
 
-def _first(claim: Claim, standing: Standing, generations: dict[int, Stand]) -> New:
+def _first(claim: Claim, standing: Standing, generations: dict[int, Stand], now: float) -> New:
     if generations:
         newest = generations[max(generations)]
         raise Refused(
             reasons.ERROR_REASON_REGISTRATION_ID_TAKEN,
-            "this device has a certificate; to give it another one, state a replacement_reason",
+            f"this registration ID has a certificate, {_what_differs(newest, claim, now)}: if it is the same device, "
+            "ask with a replacement_reason, which the operator must allow for this station; otherwise this CSR carries "
+            "another device's ID",
             field="csr",
             metadata=_visible(newest, claim),
         )
@@ -234,6 +236,15 @@ def _check_expected(claim: Claim, order: WorkOrderStand) -> None:
         f"work order {order.name} lists its devices and {problem}; ask the planner to add it",
         field="csr",
     )
+
+
+def _what_differs(newest: Stand, claim: Claim, now: float) -> str:
+    """Why the newest certificate of the device is not the answer to `claim`."""
+    if newest.record.spki_sha256 != claim.spki_sha256:
+        return "for another key"
+    if not newest.active(now):
+        return "which has expired"
+    return "for another line, profile or work order"
 
 
 def _visible(stand: Stand, claim: Claim) -> dict[str, str]:

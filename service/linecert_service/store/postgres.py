@@ -57,7 +57,7 @@ _PLANS: Final = (
 )
 
 # Read committed, whatever the default: after the wait for the lock every statement has to see what others committed.
-_BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+_BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
 _LOCK_HEAD: Final = "SELECT size, last_at, frontier, root FROM log_head WHERE id = 1 FOR UPDATE"
 _WRITE_HEAD: Final = "UPDATE log_head SET size = %s, last_at = %s, frontier = %s, root = %s WHERE id = 1"
 _COUNT: Final = "UPDATE work_orders SET issued = issued + %s, replacements = replacements + %s WHERE name = %s"

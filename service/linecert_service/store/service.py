@@ -18,7 +18,7 @@ from linecert_service.store.append import add_issuer
 from linecert_service.store.appender import MICROSECONDS, Appender
 from linecert_service.store.audit import AuditReaders
 from linecert_service.store.backend import Backend
-from linecert_service.store.backends import backend_for
+from linecert_service.store.backends import as_sentence, backend_for
 from linecert_service.store.checkpoints import Checkpoints
 from linecert_service.store.committer import Committer
 from linecert_service.store.epochs import note_signer
@@ -124,8 +124,7 @@ class Store:
         """Make sure that the store knows an issuer. Before the committer starts.
 
         Raises:
-            StoreUnavailable: the database does not take it.
-            ConfigurationError: the store has another chain for the same issuer certificate.
+            ConfigurationError: the database does not take it, or has another chain for the same certificate.
             Refused: CLOCK_UNTRUSTED.
         """
         try:
@@ -133,7 +132,7 @@ class Store:
                 add_issuer(writer, name, chain, self._clock.now)
             self.issuers.read()
         except self._look_ups.errors as error:
-            raise StoreUnavailable(f"the audit store does not take the issuer {name}: {error}") from error
+            raise as_sentence(error) from error
         if split_chain(join_chain(chain)) != self.issuers.chain_of(chain[0].fingerprint(SHA256())):
             raise ConfigurationError(
                 f"issuers.{name}.chain: certificates were issued with another chain above this issuer's certificate, "

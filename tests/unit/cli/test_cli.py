@@ -3,6 +3,7 @@
 import json
 import sys
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
@@ -51,7 +52,7 @@ def test_an_error_of_the_operating_system_is_one_sentence_too(
     (tmp_path / "file").touch()
     assert run("init", tmp_path / "file" / "x") == 1
     error = capsys.readouterr().err
-    assert error.startswith(f"error: {tmp_path / 'file'}")
+    assert error.startswith(f"error: {tmp_path / 'file' / 'x'} cannot be made (")
     assert error.count("\n") == 1
 
 
@@ -69,10 +70,60 @@ def test_check_prints_json_for_programs(installation: Installation, capsys: pyte
         "log",
         "stations",
         "refused keys",
+        "store",
     }
     assert ends["server.tls_certificate"].endswith("Z")
     assert ends["settings"] is None
     assert any("offline" in warning for warning in answer["warnings"])
+
+
+def test_check_makes_no_database(installation: Installation, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where there is none yet, it says so and leaves it to the server."""
+    before = sorted(installation.folder.iterdir())
+    assert run("check", "-c", installation.config, "--json") == 0
+    assert "the server makes it" in capsys.readouterr().out
+    assert sorted(installation.folder.iterdir()) == before
+
+
+@pytest.mark.parametrize("content, status", [("0" * 64, 0), ("0" * 63, 1)])
+def test_check_reads_the_list_of_denied_keys(
+    installation: Installation, capsys: pytest.CaptureFixture[str], content: str, status: int
+) -> None:
+    """A line of it that would keep the server from starting is told here."""
+    (installation.folder / "denied-keys.txt").write_text(content)
+    installation.edit("# denied_keys", "denied_keys")
+    assert run("check", "-c", installation.config) == status
+    captured = capsys.readouterr()
+    assert "denied keys" in captured.out if status == 0 else "line 1: not the SHA-256" in captured.err
+
+
+def test_a_wrong_pass_phrase_is_told_with_where_it_came_from(
+    installation: Installation, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A variable that was forgotten goes before the file; neither is shown."""
+    (installation.layout.pki / "issuer.passphrase").write_text("hunter2\n")
+    assert run("check", "-c", installation.config) == 1
+    assert "from the first line of" in capsys.readouterr().err
+    monkeypatch.setenv("LINECERT_ISSUER_ISSUER_PASSPHRASE", "hunter3")
+    assert run("check", "-c", installation.config) == 1
+    error = capsys.readouterr().err
+    assert "from the environment variable LINECERT_ISSUER_ISSUER_PASSPHRASE" in error
+    assert "hunter" not in error
+
+
+def test_init_refuses_one_address_for_two(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before anything is made; port 0 is whichever is free."""
+    arguments = ("--listen", "127.0.0.1:8443", "--metrics-listen", "127.0.0.1:8443")
+    assert run("init", tmp_path / "x", *arguments) == 1
+    assert "--listen and --metrics-listen have the same port" in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+    assert run("init", tmp_path / "x", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0") == 0
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """--version says which version of linecert this is."""
+    assert run("--version") == 0
+    assert capsys.readouterr().out == f"linecert-server {metadata.version('linecert')}\n"
 
 
 def test_check_shows_warnings_below_the_table(installation: Installation, capsys: pytest.CaptureFixture[str]) -> None:
@@ -162,6 +213,15 @@ def test_station_list_shows_a_table(installation: Installation, capsys: pytest.C
     out = capsys.readouterr().out
     for text in ("station-01", "line-01", "auditor", "yes", "no"):
         assert text in out
+
+
+def test_identities_are_shown_as_they_are(
+    installation: Installation, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`:station:` in one is no name of an emoji, nor are brackets markup."""
+    monkeypatch.setenv("COLUMNS", "200")
+    assert run("station", "list", "-c", installation.config) == 0
+    assert "uri urn:linecert:test-factory:station:station-01" in capsys.readouterr().out
 
 
 def test_a_server_certificate_is_renewed(installation: Installation, capsys: pytest.CaptureFixture[str]) -> None:

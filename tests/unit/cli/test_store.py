@@ -5,7 +5,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from sqlalchemy import create_engine, delete, insert, make_url, select, text, update
 
 from linecert.transparency import EMPTY_ROOT, NoteSigner, VerifierKey, open_checkpoint
@@ -222,3 +223,46 @@ def test_epoch_after_a_restore_names_what_is_lost(site: Site, capsys: pytest.Cap
         detail = json.loads(str(connection.scalar(select(EVENTS.c.detail))))
     assert (detail["old_size"], detail["reason"]) == ("5", "restored")
     assert site.origin() == f"{NAME}/2"
+
+
+def test_check_looks_into_the_store(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    """A database that the server can go on with is told with its size; the log key must be the one that signed."""
+    assert site.run("check", "--json") == 0
+    (stored,) = (row for row in json.loads(capsys.readouterr().out)["checked"] if row["checked"] == "store")
+    assert "5 entries" in stored["detail"]
+    key = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    site.installation.settings().log.key.write_bytes(key)
+    assert site.run("check") == 1
+    assert "log.key: the key did not sign" in capsys.readouterr().err
+
+
+def test_check_finds_a_log_that_went_back(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    """What this server remembers of the log is compared, as the server does at its start."""
+    state = site.installation.layout.log_state
+    state.write_text(state.read_text().replace("\n5\n", "\n6\n"))
+    assert site.run("check") == 1
+    assert "After a restore" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("revision, status", [("0001", 0), ("9999", 1)])
+def test_check_of_another_schema(
+    installation: Installation, capsys: pytest.CaptureFixture[str], revision: str, status: int
+) -> None:
+    """The server brings an older one up to date; a newer one needs a newer linecert."""
+    site = Site(installation, f"sqlite:///{installation.folder}/linecert.db")
+    assert site.run("store", "upgrade") == 0
+    with closing(backend_for(site.url)) as backend, backend.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
+    capsys.readouterr()
+    assert site.run("check", "--json") == status
+    captured = capsys.readouterr()
+    assert ("brought to the schema" in captured.out) if status == 0 else ("newer linecert" in captured.err)
+
+
+def test_check_of_a_damaged_database(installation: Installation, capsys: pytest.CaptureFixture[str]) -> None:
+    """SQLite's finding, and what to do; no address of a library's manual."""
+    (installation.folder / "linecert.db").write_bytes(b"no database at all" * 100)
+    assert Site(installation, "").run("check") == 1
+    error = capsys.readouterr().err
+    assert "docs/operations.md" in error
+    assert "sqlalche.me" not in error

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import time
 import uuid
 from datetime import timedelta
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from linecert_client.cli import app
 from linecert_client.keys import KeyType
 from support.client_pki import Pki, write_client_folder
 from support.fake_service import FakeService, fail, hang, lose_answer, refuse
+from support.server import free_ports
 
 _LINECERT = str(Path(sys.executable).with_name("linecert"))
 
@@ -279,7 +282,7 @@ def test_refusal_says_what_where_and_what_next(station: Station, service: FakeSe
     assert lines[0] == "error: it has one"
     assert lines[1] == "  reason: REGISTRATION_ID_TAKEN (ALREADY_EXISTS)"
     assert lines[2] == "  serial_number: 0a"
-    assert lines[3].startswith("  next: Correct what the device sent")
+    assert "repeat the request with a replacement reason (`--reason`)" in lines[3]
 
 
 def test_message_cannot_steer_the_terminal(station: Station, service: FakeService) -> None:
@@ -333,6 +336,104 @@ def test_warns_a_month_before_the_certificate_ends(pki: Pki, service: FakeServic
     assert "29 days" in json.loads(station.run("issuers", "--json").stderr)["warning"]
 
 
+@pytest.mark.parametrize("left, told", [(timedelta(hours=5), "4 hours"), (timedelta(minutes=9), "less than an hour")])
+def test_the_last_days_are_told_in_hours(
+    pki: Pki, service: FakeService, tmp_path: Path, left: timedelta, told: str
+) -> None:
+    """A client certificate that ends today is not said to end in 0 days."""
+    ending = pki.station_ca.issue("ict-07", end=left)
+    station = Station(write_client_folder(tmp_path / "c", [service.address], ending, pki.server_ca))
+    assert f"ends in {told}, at" in station.run("issuers").stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows keeps access rights elsewhere")
+def test_warns_of_a_key_that_others_can_read(station: Station) -> None:
+    """The station's own private key is warned of when it is open to others, and used all the same."""
+    (station.folder / "key.pem").chmod(0o640)
+    assert "others than its owner can read this private key" in station.run("issuers").stderr
+
+
+def test_no_server_is_told_with_address_file_and_cause(station: Station) -> None:
+    """Where nobody listens, the message has what to look at; a reading command has no request_id to speak of."""
+    (port,) = free_ports()
+    settings = station.folder / "client.toml"
+    settings.write_text(re.sub("localhost:[0-9]+", f"localhost:{port}", settings.read_text()))
+    told = station.run("issuers", "--deadline", "1s", code=7).stderr
+    assert f"no server answers at localhost:{port} (connection refused): see `addresses` in {settings}" in told
+    assert "linecert-server runs there" in told
+    assert "request_id" not in told
+    error = error_of(station.sign("--deadline", "1s", "--json", code=7))
+    assert error["error"] == "Unreachable"
+    assert error["request_id"] in error["advice"]
+
+
+def test_an_unknown_host_is_for_the_station_to_correct(station: Station) -> None:
+    """A host name that does not exist exits with 4."""
+    settings = station.folder / "client.toml"
+    settings.write_text(settings.read_text().replace("localhost", "nowhere.invalid"))
+    told = station.run("issuers", "--deadline", "1s", code=4).stderr
+    assert re.search(r"nowhere\.invalid:[0-9]+ \((no such host|the name server does not answer)\)", told)
+
+
+@pytest.mark.parametrize(
+    "content, reason, code",
+    [(b"", "CSR_MALFORMED", 3), (bytes(20_000), "CSR_TOO_LARGE", 3), (b"-----BEGIN PRIVATE KEY", "CSR_NOT_ALONE", 4)],
+)
+def test_a_csr_that_needs_no_asking_is_refused_with_its_file(
+    station: Station, service: FakeService, content: bytes, reason: str, code: int
+) -> None:
+    """Nothing is sent, and the message names the file."""
+    path = station.folder.parent / "odd.pem"
+    path.write_bytes(content)
+    told = station.run("sign", str(path), code=code).stderr
+    assert f"error: {path}: the CSR" in told
+    assert reason in told
+    assert not service.requests
+
+
+def test_refusals_of_a_csr_name_its_file(station: Station, service: FakeService) -> None:
+    """What the service finds wrong with a CSR is told with the file that it was read from."""
+    service.script(refuse("CSR_MALFORMED", "INVALID_ARGUMENT", "fix_device", message="odd", field="csr"))
+    assert "device.csr.pem: odd" in station.sign(code=3).stderr
+
+
+def test_list_keeps_serial_numbers_whole_at_80_columns(station: Station, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a narrow terminal columns are left out, and a serial number stays one that can be copied."""
+    monkeypatch.setenv("COLUMNS", "80")
+    station.sign()
+    lines = station.run("list").stdout.splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    assert re.search(r"device-01 +[0-9a-f]{40}$", lines[2])
+    assert "work order" not in lines[0]
+
+
+def test_a_full_disk_is_told_in_a_sentence(station: Station) -> None:
+    """Standard output that takes no more is an error of the machine, without a traceback."""
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full")
+    with Path("/dev/full").open("w") as full:
+        command = [_LINECERT, "-C", str(station.folder), "issuers", "--json"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert json.loads(done.stderr)["message"] == "standard output: no space left on device"
+
+
+def test_a_reader_who_goes_away_is_no_error(station: Station) -> None:
+    """`linecert issuers | head -0` says nothing."""
+    command = [_LINECERT, "-C", str(station.folder), "issuers"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+def test_version() -> None:
+    """--version says which version of linecert this is."""
+    result = CliRunner().invoke(app, ["--version"])
+    assert result.stdout == f"linecert {metadata.version('linecert')}\n"
+
+
 def test_missing_folder_is_a_mistake_of_the_station(tmp_path: Path) -> None:
     """A folder without client.toml is told with its path."""
     result = Station(tmp_path / "nowhere").run("issuers", code=4)
@@ -371,8 +472,9 @@ def test_wrong_usage_exits_with_2(station: Station, service: FakeService, argume
     assert service.requests == []
 
 
-def test_list_prints_a_table_and_json(station: Station) -> None:
+def test_list_prints_a_table_and_json(station: Station, monkeypatch: pytest.MonkeyPatch) -> None:
     """`list` prints one line a certificate, with whole serial numbers also into a pipe."""
+    monkeypatch.delenv("COLUMNS", raising=False)
     station.make("--work-order", "WO-1")
     serial = json.loads(station.run("list", "--json").stdout)[0]["serial_number"]
     table = station.run("list").stdout

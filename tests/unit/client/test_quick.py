@@ -65,6 +65,8 @@ def test_no_leaf_passes_with_a_byte_changed(position: int, byte: int) -> None:
     assert thorough(leaf, _CERTIFICATE) or quick.agrees(leaf, _CERTIFICATE) is None
 
 
+# Some changes make a serial number that is not positive, which the library still reads, with a warning.
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
 @given(position=st.integers(0, len(_CERTIFICATE) - 1), byte=st.integers(0, 255))
 def test_no_certificate_passes_with_a_byte_changed(position: int, byte: int) -> None:
     """Any byte of a certificate changed, and its hash in the leaf with it: a quick yes is a thorough yes."""

@@ -5,12 +5,13 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from linecert_client import Client, TlsError, tls_probe
+from linecert_client import Client, ConfigurationError, TlsError, tls_probe
 from linecert_client.config import Address, ClientConfig
 from linecert_client.credentials import Credential
 from support.client_pki import Identity, Pki, write_client_folder
@@ -51,7 +52,7 @@ def test_client_certificate_that_expires_between_calls(pki: Pki, service: FakeSe
     folder = write_client_folder(tmp_path / "c", [service.address], expired, pki.server_ca)
     credential = Credential.load(ClientConfig.from_folder(folder))
     with pytest.raises(TlsError, match="expired"):
-        tls_probe.examine([Address("localhost", service.port)], credential)
+        tls_probe.examine(ClientConfig.from_folder(folder), credential)
 
 
 def test_client_certificate_of_an_unknown_ca(pki: Pki, service: FakeService, tmp_path: Path) -> None:
@@ -109,41 +110,50 @@ def test_server_by_ip_address(pki: Pki, tmp_path: Path) -> None:
 def test_alert_of_other_servers_is_told(pki: Pki, folder: Path, version: ssl.TLSVersion) -> None:
     """Servers that do send an alert (OpenSSL's) have it quoted, in TLS 1.2 from the handshake, in 1.3 from the read."""
     stranger = write_client_folder(folder.parent / "s", ["localhost:1"], pki.stranger_ca.issue("x"), pki.server_ca)
-    credential = Credential.load(ClientConfig.from_folder(stranger))
+    config = ClientConfig.from_folder(stranger)
     with _openssl_server(pki, version, folder) as port, pytest.raises(TlsError, match="unknown ca"):
-        tls_probe.examine([Address("localhost", port)], credential)
+        tls_probe.examine(_at(config, port), Credential.load(config))
 
 
 def test_server_that_closes_once_refuses_nothing(pki: Pki, folder: Path) -> None:
     """A connection closed once (a server going down) is tried again before the certificate is blamed."""
-    credential = Credential.load(ClientConfig.from_folder(folder))
+    config = ClientConfig.from_folder(folder)
     with _openssl_server(pki, ssl.TLSVersion.TLSv1_3, folder, silent=1) as port:
-        assert tls_probe.examine([Address("localhost", port)], credential)
+        assert tls_probe.examine(_at(config, port), Credential.load(config)) is None
 
 
 def test_server_that_does_not_answer_says_nothing_of_tls(folder: Path) -> None:
     """A port that takes connections and is silent is as good as unreachable."""
-    credential = Credential.load(ClientConfig.from_folder(folder))
+    config = ClientConfig.from_folder(folder)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        assert not tls_probe.examine([Address("localhost", listener.getsockname()[1])], credential, 0)
+        unreached = tls_probe.examine(_at(config, listener.getsockname()[1]), Credential.load(config), 0)
+    assert unreached is not None
+    assert "no answer to the TLS handshake" in unreached.problem
+    assert unreached.action == "retry"
 
 
-def test_server_that_does_not_speak_tls(folder: Path) -> None:
-    """A port where no TLS is spoken is told as a failed handshake."""
-    credential = Credential.load(ClientConfig.from_folder(folder))
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\0\0\x12\x04\0\0\0\0\0" + bytes(18)])
+def test_server_that_does_not_speak_tls(folder: Path, answer: bytes) -> None:
+    """The metrics or health port of a server is told as that, and no certificate is blamed."""
+    config = ClientConfig.from_folder(folder)
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
-        def answer() -> None:
+        def serve() -> None:
             connection, _ = listener.accept()
             with connection:
                 connection.recv(4096)
-                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                connection.sendall(answer)
 
-        thread = threading.Thread(target=answer)
+        thread = threading.Thread(target=serve)
         thread.start()
-        with pytest.raises(TlsError, match=r"wrong version number|record layer failure"):
-            tls_probe.examine([Address("localhost", listener.getsockname()[1])], credential)
+        with pytest.raises(ConfigurationError, match="does not speak TLS") as caught:
+            tls_probe.examine(_at(config, listener.getsockname()[1]), Credential.load(config))
         thread.join()
+    assert str(folder / "client.toml") in str(caught.value)
+
+
+def _at(config: ClientConfig, port: int) -> ClientConfig:
+    return replace(config, addresses=(Address("localhost", port),))
 
 
 @contextmanager

@@ -71,7 +71,9 @@ def test_subject_attributes_keep_their_order(installation: Installation) -> None
 # What is changed in linecert.toml, where the error says it is, and what it says.
 MISTAKES = {
     "unknown_setting": ("clamp = false", "clmap = false", "profiles.device.clmap", "no setting of linecert"),
-    "unknown_table": ("[store]", "[stroe]", "store", "is missing: add it"),
+    "unknown_table": ("[store]", "[stroe]", "stroe", "is no setting of linecert"),
+    "missing_table": ('[store]\nurl = "sqlite:///linecert.db"', "", "store", "is missing: add it"),
+    "same_port": ('"127.0.0.1:9464"', '"0.0.0.0:8443"', "server", "the same port for listen and metrics_listen"),
     "missing_setting": ('tls_key = "pki/server.key.pem"', "", "server.tls_key", "is missing"),
     "no_port": ('"127.0.0.1:8443"', '"127.0.0.1"', "server.listen", "HOST:PORT"),
     "port_too_high": ('"127.0.0.1:8443"', '"127.0.0.1:70000"', "server.listen", "HOST:PORT"),

@@ -87,7 +87,7 @@ REFUSED = {
     "bad_line": (AddOptions("x", line="a b"), "--line must be a name"),
     "bad_address": (AddOptions("x", line="l", address="host"), "--address must be HOST:PORT"),
     "no_line": (AddOptions("x"), "with --line"),
-    "unknown_profile": (AddOptions("x", line="l", profiles=("y",)), "no profile of linecert.toml"),
+    "unknown_profile": (AddOptions("x", line="l", profiles=("y",)), r"--profile takes .*: device"),
 }
 
 

@@ -109,7 +109,7 @@ def test_a_file_that_is_no_key_is_refused(tmp_path: Path, content: bytes, messag
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     """With the operating system's own reason."""
-    with pytest.raises(ConfigurationError, match="No such file"):
+    with pytest.raises(ConfigurationError, match="is not there"):
         key_file.load(tmp_path / "key.pem", None)
 
 
@@ -123,7 +123,7 @@ def test_a_pass_phrase_comes_from_its_file(issuer: Issuer) -> None:
     """The first line, without its end."""
     assert issuer.passphrase_file is not None
     issuer.passphrase_file.write_bytes(b"first\r\nsecond\n")
-    assert passphrase_of("issuer", issuer, {}) == b"first"
+    assert passphrase_of("issuer", issuer, {}).value == b"first"
 
 
 def test_the_environment_goes_before_the_secrets_folder_and_that_before_the_file(
@@ -132,9 +132,9 @@ def test_the_environment_goes_before_the_secrets_folder_and_that_before_the_file
     """As with settings: what is nearest to the process wins."""
     write(tmp_path / "linecert_issuer_issuer_passphrase", b"from the folder\n")
     folder = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
-    assert passphrase_of("issuer", issuer, folder) == b"from the folder"
+    assert passphrase_of("issuer", issuer, folder).value == b"from the folder"
     variables = folder | {"LINECERT_ISSUER_ISSUER_PASSPHRASE": "from the environment"}
-    assert passphrase_of("issuer", issuer, variables) == b"from the environment"
+    assert passphrase_of("issuer", issuer, variables).value == b"from the environment"
 
 
 def test_a_secrets_folder_without_the_pass_phrase_leaves_the_file(issuer: Issuer, tmp_path: Path) -> None:

@@ -118,6 +118,14 @@ def test_validity_over_the_maximum() -> None:
     assert refused_claim(request(validity=5 * YEAR + 1)) == "VALIDITY_INVALID"
 
 
+@pytest.mark.parametrize("most, told", [(5 * YEAR, "1825 days at most"), (90, "90 seconds at most")])
+def test_the_maximum_is_told_in_days_where_it_is_days(most: int, told: str) -> None:
+    """A planner thinks in days, not in millions of seconds."""
+    with pytest.raises(RefusedClaim) as caught:
+        planned(request(validity=most + 1), None, profile(validity=60, max_validity=most))
+    assert told in caught.value.refusal.message
+
+
 def test_end_after_the_issuers() -> None:
     """Refused, unless the profile clamps."""
     short = issuer(ends=NOW + 60)

@@ -279,4 +279,5 @@ def test_lines_before_a_crash_are_written() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 3
-    assert json.loads(done.stderr)["event"] == "last"
+    assert json.loads(done.stdout)["event"] == "last"
+    assert done.stderr == ""

@@ -123,6 +123,21 @@ def test_with_two_station_cas_an_identity_names_its_own(installation: Installati
     assert len(Stations.load(path, station_cas=cas, profiles=["device"]).by_name) == 3
 
 
+def test_a_file_that_is_not_there_is_not_looked_for_with_config(installation: Installation) -> None:
+    """The advice is for stations.toml, not for linecert.toml."""
+    installation.layout.stations.unlink()
+    with pytest.raises(ConfigurationError, match=r"correct `stations` in linecert\.toml"):
+        installation.stations()
+
+
+def test_an_unknown_role_is_told_with_those_that_there_are(installation: Installation) -> None:
+    """Where it stands, what is allowed, and nothing else."""
+    installation.edit('roles = ["auditor"]', 'roles = ["audtor"]', file="stations.toml")
+    allowed = "must be one of 'station', 'planner', 'auditor', 'operator'"
+    with pytest.raises(ConfigurationError, match=rf"stations\[2\]\.roles\[1\]: {allowed}$"):
+        installation.stations()
+
+
 def test_an_empty_file_admits_nobody(installation: Installation) -> None:
     """It is not an error: a server may be set up before its stations."""
     installation.layout.stations.write_text("")
@@ -206,11 +221,13 @@ def test_a_disabled_station_is_refused(installation: Installation) -> None:
     """`enabled = false` and the day after `valid_until` lock out."""
     peer = installation.peer("station-01")
     now = _now(installation)
-    for station in (
-        replace(_station(peer.identities[0]), enabled=False),
-        replace(_station(peer.identities[0]), valid_until=now - 1),
+    for station, setting in (
+        (replace(_station(peer.identities[0]), enabled=False), "enabled = false"),
+        (replace(_station(peer.identities[0]), valid_until=now - 1), "valid_until of"),
     ):
-        assert _reason(Stations([station]), peer, now) == reasons.ERROR_REASON_CALLER_DISABLED
+        with pytest.raises(Refused, match=setting) as caught:
+            Stations([station]).admit(peer, now)
+        assert caught.value.reason == reasons.ERROR_REASON_CALLER_DISABLED
     assert Stations([replace(_station(peer.identities[0]), valid_until=now)]).admit(peer, now)
 
 

@@ -1,6 +1,7 @@
 """The rules by which a claim is recorded, answered with what stands, or refused."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -97,7 +98,22 @@ def test_second_certificate_without_a_reason_is_refused(changes: dict[str, str])
 def test_expired_certificate_is_no_replay_by_key() -> None:
     """A certificate that has expired does not answer a new request, and the device needs a reason for another one."""
     first = claim(not_after=NOW - 1)
-    assert reason(replace(first, request_id=request_id(10**6)), stands(first)) == "REGISTRATION_ID_TAKEN"
+    refused = refusal(replace(first, request_id=request_id(10**6)), stands(first))
+    assert contract.refusal(refused.reason).name == "REGISTRATION_ID_TAKEN"
+    assert "which has expired" in refused.message
+
+
+@pytest.mark.parametrize(
+    "changes, told",
+    [({"spki_sha256": b"k" * 32}, "for another key"), ({"line": "L9"}, "for another line, profile or work order")],
+)
+def test_a_registration_id_that_is_taken_says_what_differs(changes: dict[str, Any], told: str) -> None:
+    """A device with a new key and a CSR with another device's ID look alike: the message tells both ways out."""
+    first = claim()
+    message = refusal(replace(first, request_id=request_id(10**6), **changes), stands(first)).message
+    assert told in message
+    assert "replacement_reason" in message
+    assert "another device's ID" in message
 
 
 def test_refusal_tells_the_issuing_station_which_certificate_stands() -> None:

@@ -1,8 +1,10 @@
-"""The transparency log of an installation, read from its SQLite file and verified as an auditor would."""
+"""The transparency log of an installation, read from its database and verified as an auditor would."""
 
-import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Table, select
 
 from linecert.transparency import (
     Checkpoint,
@@ -14,8 +16,10 @@ from linecert.transparency import (
     root_of,
 )
 from linecert_service.domain.records import CertificateRecord, EventRecord
+from linecert_service.store.backends import backend_for
 from linecert_service.store.leaves import leaf_of_certificate, leaf_of_event
 from linecert_service.store.rows import record_of, split_chain
+from linecert_service.store.schema import CERTIFICATES, CHECKPOINTS, EVENTS, ISSUERS, LOG_HEAD
 from support.installations import Installation
 
 
@@ -55,22 +59,25 @@ def verified(installation: Installation) -> AuditLog:
 
     There are no gaps, time is in order, root and checkpoints are those of the rows, and leaves those of certificates.
     """
-    with closing(sqlite3.connect(installation.folder / "linecert.db")) as connection:
-        connection.execute("BEGIN")
-        issuers = {row[0]: (row[1], split_chain(row[2])[0]) for row in _read(connection, "issuers", _ISSUER)}
-        certificates = [record_of(row, lambda key: issuers[key][0]) for row in _read(connection, "certificates")]
-        events = [EventRecord(*row) for row in _read(connection, "events")]
-        notes = [note for (note,) in connection.execute("SELECT note FROM checkpoints ORDER BY size")]
-        size, last_at, root = connection.execute("SELECT size, last_at, root FROM log_head").fetchone()
+    with (
+        closing(backend_for(installation.settings().store.url)) as backend,
+        # Its isolation makes all of it one state, on both databases.
+        backend.engine.connect().execution_options(isolation_level="SERIALIZABLE") as connection,
+    ):
+        issuers = {row.id: (row.certificate_sha256, split_chain(row.chain)[0]) for row in _read(connection, ISSUERS)}
+        certificates = [record_of(row, lambda key: issuers[key][0]) for row in _read(connection, CERTIFICATES)]
+        events = [EventRecord(*row) for row in _read(connection, EVENTS)]
+        notes = [row.note for row in _read(connection, CHECKPOINTS)]
+        (head,) = _read(connection, LOG_HEAD)
 
     leaves = {record.log_index: (leaf_of_certificate(record), record.issued_at) for record in certificates}
     leaves |= {event.log_index: (leaf_of_event(event), event.at) for event in events}
-    assert sorted(leaves) == list(range(len(certificates) + len(events))) == list(range(size))
-    times = [leaves[index][1] for index in range(size)]
+    assert sorted(leaves) == list(range(len(certificates) + len(events))) == list(range(head.size))
+    times = [leaves[index][1] for index in range(head.size)]
     assert times == sorted(times)
-    assert not times or times[-1] == last_at
-    hashes = [leaf_hash(leaves[index][0]) for index in range(size)]
-    assert root_of(hashes) == root
+    assert not times or times[-1] == head.last_at
+    hashes = [leaf_hash(leaves[index][0]) for index in range(head.size)]
+    assert root_of(hashes) == head.root
 
     by_hash = dict(issuers.values())
     for record in certificates:
@@ -85,8 +92,6 @@ def verified(installation: Installation) -> AuditLog:
     return AuditLog(certificates, events, checkpoints[-1] if checkpoints else None)
 
 
-_ISSUER = "id, certificate_sha256, chain"
-
-
-def _read(connection: sqlite3.Connection, table: str, columns: str = "*") -> sqlite3.Cursor:
-    return connection.execute(f"SELECT {columns} FROM {table} ORDER BY 1")  # noqa: S608 - no input
+def _read(connection: Connection, table: Table) -> list[Any]:
+    """The rows of a table, in the order of its key."""
+    return list(connection.execute(select(table).order_by(*table.primary_key.columns)))

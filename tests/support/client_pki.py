@@ -100,6 +100,7 @@ def write_client_folder(folder: Path, addresses: list[str], client: Identity, se
     """A client folder as `linecert-server init` makes it."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "certificate.pem").write_bytes(client.pem)
+    (folder / "key.pem").touch(mode=0o600)
     (folder / "key.pem").write_bytes(client.key_pem)
     (folder / "server-ca.pem").write_bytes(server_ca.pem)
     listed = ", ".join(f'"{address}"' for address in addresses)

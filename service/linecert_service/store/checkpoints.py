@@ -1,10 +1,12 @@
 """Signs statements of the log's size and root (C2SP tlog-checkpoint) after the commit, from the head read back."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, Engine, select
+from sqlalchemy.exc import IntegrityError
 
 from linecert.transparency import NoteSigner
 from linecert_service.domain.clock import Clock
@@ -15,6 +17,15 @@ from linecert_service.store.schema import CHECKPOINTS, LOG_HEAD
 
 SIGN_EVERY: Final = 1.0
 PUBLISH_EVERY: Final = 60.0
+
+
+class CheckpointRow(NamedTuple):
+    """A row of `checkpoints`, with its columns in their order."""
+
+    size: int
+    root: bytes
+    note: str
+    published_at: int
 
 
 class Checkpoints:
@@ -107,7 +118,7 @@ class Checkpoints:
                 self._check_epoch(connection)
             note = self._signer.sign_checkpoint(self._signer.verifier_key.name, size, root)
             now = self._clock.time()
-            _store(connection, size, root, note, now)
+            _store(connection, CheckpointRow(size, root, note, int(now * 1_000_000)))
         self._guard.remember(note)
         self._signed, self._signed_size, self.newest_time = True, size, now
         if self._signed_at - self._published_at >= PUBLISH_EVERY:
@@ -137,8 +148,19 @@ class Checkpoints:
         self._published_size, self._published_at = size, self._signed_at
 
 
-def _store(connection: Connection, size: int, root: bytes, note: str, now: float) -> None:
-    """Add a checkpoint, unless there is one of this size: another server on the same database may have been first."""
-    if connection.scalar(select(CHECKPOINTS.c.size).where(CHECKPOINTS.c.size == size)) is None:
-        values = {"size": size, "root": root, "note": note, "published_at": int(now * 1_000_000)}
-        connection.execute(CHECKPOINTS.insert().values(values))
+def _store(connection: Connection, row: CheckpointRow) -> None:
+    """Add a checkpoint, unless there is one of this size: another server on the same database may have been first.
+
+    Raises:
+        LogInconsistent: the one that is there states another root.
+    """
+    stored = select(CHECKPOINTS.c.root).where(CHECKPOINTS.c.size == row.size)
+    root = connection.scalar(stored)
+    if root is None:
+        # The other server may be adding it at this moment.
+        with suppress(IntegrityError), connection.begin_nested():
+            connection.execute(CHECKPOINTS.insert().values(row))
+            return
+        root = connection.scalar(stored)
+    if root != row.root:
+        raise LogInconsistent(f"there is a checkpoint of its {row.size} entries with another root")

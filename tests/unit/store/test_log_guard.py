@@ -6,10 +6,11 @@ import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from linecert import contract
 from linecert.transparency import Frontier, NoteSigner, leaf_hash
@@ -209,6 +210,43 @@ def test_other_epoch_is_noticed(site: Site) -> None:
     site.checkpoints("test/2")  # what another server would sign with
     with pytest.raises(LogInconsistent, match="epoch"):
         site.checkpoints("test/2").sign()
+
+
+def test_two_servers_sign_the_same_size(site: Site) -> None:
+    """Whoever comes second finds the checkpoint there, and both remember it."""
+    site.grow("device-a")
+    for number in range(2):
+        (site.folder / str(number)).mkdir()
+        other = Site(site.backend, site.issuers, site.folder / str(number))
+        other.checkpoints().sign()
+        assert (other.folder / "log-state.txt").exists()
+
+
+def test_two_servers_sign_at_the_same_moment(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One adds the checkpoint between the other's look and its insert: neither fails."""
+    site.grow("device-a")
+    look = Connection.scalar
+    looks: list[object] = []
+
+    def look_too_early(connection: Connection, query: Any, *arguments: Any, **options: Any) -> object:
+        found = look(connection, query, *arguments, **options)
+        if "checkpoints.root" in str(query):
+            looks.append(found)
+            return None if len(looks) == 1 else found
+        return found
+
+    site.checkpoints().sign()
+    monkeypatch.setattr(Connection, "scalar", look_too_early)
+    site.checkpoints().sign()
+    assert len(looks) == 2
+
+
+def test_checkpoint_with_another_root_is_noticed(site: Site) -> None:
+    """Two roots for one size are two logs."""
+    with site.backend.engine.begin() as connection:
+        connection.execute(update(CHECKPOINTS).where(CHECKPOINTS.c.size == 10).values(root=b"x" * 32))
+    with pytest.raises(LogInconsistent, match="another root"):
+        site.checkpoints().sign()
 
 
 def test_broken_state_file_stops_the_start(site: Site) -> None:

@@ -71,10 +71,9 @@ def _run(*command: str, code: int) -> "subprocess.CompletedProcess[str]":
 @pytest.fixture(params=DATABASES)
 async def site(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Site]:
     """A running server with certificates, on either database."""
-    database = request.param
-    url = new_store(database, tmp_path / "server")
-    installation = installation_at(tmp_path / "server", store_url=None if database == SQLITE else url)
-    site = Site(installation, tmp_path, url)
+    url = new_store(request.param)
+    installation = installation_at(tmp_path / "server", store_url=url)
+    site = Site(installation, tmp_path, url or f"sqlite:///{installation.folder}/linecert.db")
     site.server.start()
     try:
         await site.issue(*(f"device-{number:02}" for number in range(DEVICES)))

@@ -1,11 +1,15 @@
 """kill -9 and SIGTERM under load, with real processes."""
 
 import asyncio
+from pathlib import Path
+
+import pytest
 
 from support import audit_log
+from support.databases import DATABASES, new_store
 from support.installations import Installation
 from support.load import Load
-from support.server import ServerProcess, events_of, process
+from support.server import ServerProcess, events_of, installation_at, process
 
 # Seconds under load before the crash: each round ends at another moment.
 ROUNDS = (0.15, 0.2, 0.25, 0.3, 0.35)
@@ -13,11 +17,13 @@ CALLERS = 8
 UNDER_LOAD_SECONDS = 0.5
 
 
-async def test_kill_9_again_and_again_loses_nothing_that_was_answered(installation: Installation) -> None:
+@pytest.mark.parametrize("database", DATABASES)
+async def test_kill_9_again_and_again_loses_nothing_that_was_answered(tmp_path: Path, database: str) -> None:
     """Every certificate that a client received is in the log, which verifies after each crash.
 
     The same requests again give byte-equal certificates; those without an answer get one, and no device gets two.
     """
+    installation = installation_at(tmp_path / "server", store_url=new_store(database))
     loads = [Load() for _ in ROUNDS]
     for number, (seconds, load) in enumerate(zip(ROUNDS, loads, strict=True)):
         with process(installation) as server:

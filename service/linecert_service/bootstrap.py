@@ -43,7 +43,7 @@ from linecert_service.rpc.reports import ReportHandlers
 from linecert_service.rpc.server import Tls, health_server, main_server
 from linecert_service.rpc.signing import SigningHandlers
 from linecert_service.signers.local import LocalSigner
-from linecert_service.store.backends import as_sentence
+from linecert_service.store.backends import NEWER, as_sentence
 from linecert_service.store.log_guard import LogGuard, LogInconsistent
 from linecert_service.store.service import LogIdentity, Store
 
@@ -179,9 +179,7 @@ class Server:
             for name, files in trusted.issuers.items():
                 store.add_issuer(name, files.chain)
         except CommandError as error:
-            raise ConfigurationError(
-                "store.url: the database was written by a newer linecert: install that version"
-            ) from error
+            raise ConfigurationError(NEWER) from error
         except LogInconsistent as error:
             raise ConfigurationError(
                 f"{error.message}; the database was restored or altered: see 'After a restore' in docs/operations.md"

@@ -45,21 +45,18 @@ def new_epoch(
 
     settings = config.load(config_file)
     layout = Layout(settings.folder)
-    with (
-        contextlib.closing(backend_for(settings.store.url)) as backend,
-        unavailable(backend),
-        log_key.replacing(settings) as key,
-    ):
+    with contextlib.closing(backend_for(settings.store.url)) as backend, unavailable(backend):
         backend.prepare()
-        old = None if reason != "rotation" else log_key.load(settings.log.key)
-        signer = epochs.begin(
-            backend,
-            name=settings.log.name,
-            reason=reason,
-            keys=epochs.Keys(old, key),
-            guard=LogGuard.load(layout.log_state),
-            published=layout.checkpoints,
-            clock=SystemClock(),
-        )
-    log_key.announce(settings, signer.verifier_key)
+        with log_key.replacing(settings) as key:
+            signer = epochs.begin(
+                backend,
+                name=settings.log.name,
+                reason=reason,
+                keys=epochs.Keys(None if reason != "rotation" else log_key.load(settings.log.key), key),
+                guard=LogGuard.load(layout.log_state),
+                published=layout.checkpoints,
+                clock=SystemClock(),
+            )
+            # Before the key takes its place: an interruption in between is made good by running this again.
+            log_key.announce(settings, signer.verifier_key)
     print(f"The log goes on as {signer.verifier_key.name}. Give auditors its verifier key:\n{signer.verifier_key}")

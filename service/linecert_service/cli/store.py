@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 from rich.table import Table
+from sqlalchemy import make_url
 
 from linecert.transparency import VerifierKey
 from linecert_service import config
@@ -43,7 +44,11 @@ def status(config_file: options.Config = options.CONFIG_DEFAULT, *, as_json: opt
     """Show which log the database holds, how long it is, and its newest checkpoint."""
     from linecert_service.store import status as store_status  # noqa: PLC0415 - most commands need no database
 
-    with _backend(config.load(config_file)) as backend:
+    settings = config.load(config_file)
+    url = make_url(settings.store.url)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+        raise ConfigurationError(f"store.url: {url.database} is not there: the server makes it when it starts")
+    with _backend(settings) as backend:
         found = store_status.read(backend)
     rows = {
         "database": found.database,
@@ -75,7 +80,7 @@ def backup(
 
     Example: linecert-server store backup /backup/linecert-2027-01-15.db --config /etc/linecert/linecert.toml
     """
-    with _backend(config.load(config_file)) as backend:
+    with _filled(config.load(config_file)) as backend:
         backend.backup(target)
     print(f"Wrote {target}.")
 
@@ -93,7 +98,7 @@ def verify(config_file: options.Config = options.CONFIG_DEFAULT, *, as_json: opt
     if not keys:
         raise ConfigurationError("pki/log.pub holds no verifier key: restore it, or copy it from an auditor")
     columns = ("reading", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with _backend(settings) as backend, Progress(*columns, console=output.console(stderr=True), transient=True) as bar:
+    with _filled(settings) as backend, Progress(*columns, console=output.console(stderr=True), transient=True) as bar:
         task = bar.add_task("reading")
         found = self_check.check(backend, keys, lambda done, total: bar.update(task, completed=done, total=total))
     counts = {"certificates": found.certificates, "events": found.events, "checkpoints": found.checkpoints}
@@ -113,6 +118,23 @@ def _backend(settings: Settings) -> "Iterator[Backend]":
     from linecert_service.store.backends import backend_for, unavailable  # noqa: PLC0415 - as above
 
     with contextlib.closing(backend_for(settings.store.url)) as backend, unavailable(backend):
+        yield backend
+
+
+@contextlib.contextmanager
+def _filled(settings: Settings) -> "Iterator[Backend]":
+    """A database that holds a log of this version; nothing is made where there is none."""
+    from linecert_service.store import status as store_status  # noqa: PLC0415 - as above
+
+    url = make_url(settings.store.url)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+        raise ConfigurationError(f"store.url: {url.database} is not there: the server makes it when it starts")
+    with _backend(settings) as backend:
+        if not store_status.read(backend).current:
+            raise ConfigurationError(
+                "store.url: the database has not the schema of this version: run `linecert-server store upgrade`, or "
+                "install the version that wrote it"
+            )
         yield backend
 
 

@@ -5,9 +5,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, make_url
+from sqlalchemy import make_url
 
 from linecert_service.config import Settings
 from linecert_service.domain.clock import SystemClock
@@ -57,7 +55,7 @@ def _to_be_made(file: Path) -> Finding:
 
 def _other_schema(backend: Backend, found: status.Status, *, upgraded_at_start: bool) -> Finding:
     with backend.engine.begin() as connection:
-        known = _is_known(connection)
+        known = migrations.is_known(connection)
     if not known:
         raise ConfigurationError("store.url: the database was written by a newer linecert: install that version")
     if not upgraded_at_start:
@@ -65,12 +63,6 @@ def _other_schema(backend: Backend, found: status.Status, *, upgraded_at_start: 
             "store.url: the database has not the schema of this version: run `linecert-server store upgrade`"
         )
     return Finding(_SUBJECT, f"{found.database}, brought to the schema of this version when the server starts")
-
-
-def _is_known(connection: Connection) -> bool:
-    revision = MigrationContext.configure(connection).get_current_revision()
-    scripts = ScriptDirectory(str(Path(migrations.__file__).parent))
-    return revision is None or any(script.revision == revision for script in scripts.walk_revisions())
 
 
 def _prove(settings: Settings, trusted: Trust, backend: Backend) -> None:

@@ -56,4 +56,5 @@ def announce(settings: Settings, key: VerifierKey) -> None:
     """Put the verifier key of a new epoch before the others."""
     path = Layout(settings.folder).log_pub
     path.touch(files.PUBLIC)
-    files.replace(path, "".join(f"{each}\n" for each in (str(key), *verifier_keys(settings))).encode())
+    keys = dict.fromkeys((str(key), *verifier_keys(settings)))
+    files.replace(path, "".join(f"{each}\n" for each in keys).encode())

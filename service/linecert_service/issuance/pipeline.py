@@ -63,14 +63,14 @@ class Job:
         caller: by whom.
         deadline: on the clock's `monotonic`; nothing is begun for a request that is past it.
         answer: resolved when the request is finished, which may be after its call has ended.
-        counted: whether it took a token of its station's limits.
+        counted: the day for which it took a token of its station's limits; None before.
     """
 
     request: SignRequest
     caller: Caller
     deadline: float
     answer: asyncio.Future[Answer] = field(default_factory=_new_future)
-    counted: bool = False
+    counted: int | None = None
 
     def settle(self, outcome: Answer | BaseException) -> None:
         """Give the answer, if anybody waits for it still."""
@@ -145,8 +145,8 @@ class Pipeline:
         self._unfinished.discard(job)
         # Looked at also so that asyncio does not complain where the call has ended before its request.
         new = not answer.exception() and isinstance(made := answer.result(), Recorded) and not made.replayed
-        if job.counted and not new:
-            self._limits.give_back(job.caller.station)
+        if job.counted is not None and not new:
+            self._limits.give_back(job.caller.station, job.counted)
 
     def _schedule(self, delay: float) -> None:
         self._timer = self._loop.call_later(delay, self._look, len(self._waiting))
@@ -199,10 +199,9 @@ class Pipeline:
         if job.request.validate_only:
             return
         try:
-            self._limits.take(job.caller.station)
+            job.counted = self._limits.take(job.caller.station)
         except Refused as refusal:
             raise RefusedClaim(refusal, plan.claim) from None
-        job.counted = True
 
     def _check_deadline(self, job: Job) -> None:
         if self._clock.monotonic() >= job.deadline:
@@ -239,7 +238,7 @@ class Pipeline:
         jobs: list[Job] = []
         for job, plan in plans:
             try:
-                signed.append(make(plan, self._meter))
+                signed.append(self._make_in_time(job, plan))
                 jobs.append(job)
             except BaseException as error:  # noqa: BLE001 - the call is answered, the others of the burst go on
                 self._settle_unsigned(job, plan, error)
@@ -257,7 +256,7 @@ class Pipeline:
             self._record([job], [signed])
 
     def _make_in_time(self, job: Job, plan: Plan) -> SignedCertificate:
-        # It may have waited for a thread.
+        # It may have waited for a thread, or for a look-up.
         self._check_deadline(job)
         return make(plan, self._meter)
 

@@ -47,14 +47,17 @@ class Limits:
         self._today = self._day()
         self._counts: dict[str, _Count] = {}
 
-    def take(self, station: Station) -> None:
+    def take(self, station: Station) -> int:
         """Take a token.
+
+        Returns:
+            The day that it counts for, for `give_back`.
 
         Raises:
             Refused: STATION_LIMIT_REACHED, with the time until there is one.
         """
         if station.per_minute is None and station.per_day is None:
-            return
+            return self._day()
         count = self._count(station)
         if station.per_day is not None and count.issued >= station.per_day:
             raise _refused(station, f"{station.per_day} certificates a day", self._until_midnight())
@@ -64,11 +67,13 @@ class Limits:
                 raise _refused(station, f"{station.per_minute} certificates a minute", wait)
             count.tokens -= 1
         count.issued += 1
+        return count.day
 
-    def give_back(self, station: Station) -> None:
-        """Give a token back that was taken and brought no new certificate."""
+    def give_back(self, station: Station, day: int) -> None:
+        """Give a token back that was taken on `day` and brought no new certificate."""
         if count := self._counts.get(station.name):
-            count.issued = max(0, count.issued - 1)
+            if count.day == day:
+                count.issued = max(0, count.issued - 1)
             count.tokens = min(count.tokens + 1, station.per_minute or 0)
 
     def _count(self, station: Station) -> _Count:

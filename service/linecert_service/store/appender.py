@@ -103,6 +103,7 @@ class Appender:
                 break
             except Exception as error:  # noqa: BLE001 - whatever it is, the callers are answered and the thread goes on
                 self.close()
+                self._backend.disconnect()
                 transient = isinstance(error, Refused) or self._backend.is_transient(error)
                 self._watcher.failed(error, transient=transient)
                 if not transient and len(entries) > 1:

@@ -81,6 +81,9 @@ class Backend(Protocol):
     def writer(self) -> Writer:
         """A new connection for appending."""
 
+    def disconnect(self) -> None:
+        """Give the pooled connections up: after a failure, what they lead to may not be the database any more."""
+
     def reading(self) -> AbstractContextManager[Lookups]:
         """A transaction that reads. Raises SQLAlchemy's errors."""
 

@@ -2,13 +2,17 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import Final
 
+from alembic.util import CommandError
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from linecert_service.domain.errors import ConfigurationError
 from linecert_service.store.backend import Backend
 from linecert_service.store.sqlite import SQLiteBackend
+
+NEWER: Final = "store.url: the database was written by a newer linecert: install that version"
 
 
 def backend_for(url: str) -> Backend:
@@ -38,6 +42,8 @@ def unavailable(backend: Backend) -> Iterator[None]:
     """
     try:
         yield
+    except CommandError as error:
+        raise ConfigurationError(NEWER) from error
     except (SQLAlchemyError, backend.engine.dialect.loaded_dbapi.Error) as error:
         raise as_sentence(error) from error
 

@@ -49,7 +49,7 @@ class Checkpoints:
         self._guard = guard
         self._published = published
         self._clock = clock
-        self._signed = False
+        self._note: str | None = None
         self._signed_size = -1
         self._signed_at = float("-inf")
         self._published_size = -1
@@ -59,25 +59,37 @@ class Checkpoints:
 
     def read(self) -> None:
         """Take note of the newest one that is stored. Raises SQLAlchemy's errors."""
-        query = select(CHECKPOINTS.c.size, CHECKPOINTS.c.published_at).order_by(CHECKPOINTS.c.size.desc()).limit(1)
+        columns = CHECKPOINTS.c
+        query = select(columns.size, columns.note, columns.published_at).order_by(columns.size.desc()).limit(1)
         with self._engine.begin() as connection:
             newest = connection.execute(query).first()
         if newest:
-            self._signed_size = self._published_size = newest.size
+            self._signed_size = newest.size
             self.newest_time = newest.published_at / 1_000_000
+            # What a server signed and was killed before it published is published now.
+            published = self._published.exists() and self._published.read_text(encoding="utf-8").endswith(
+                newest.note + "\n"
+            )
+            self._published_size = newest.size if published else -1
 
     def wait(self, size: int | None) -> float | None:
-        """Seconds until the log is due for a checkpoint.
+        """Seconds until there is something for `catch_up` to do; None: nothing is.
 
         Args:
-            size: of the log now; None: not known yet, and so due.
-
-        Returns:
-            None when it has a checkpoint of this size.
+            size: of the log as this server left it; None: it has not appended yet. Others may have gone on from there.
         """
-        if size == self._signed_size or (size is None and self._signed):
-            return None
-        return max(0.0, self._signed_at + SIGN_EVERY - self._clock.monotonic())
+        if self._due(size):
+            return max(0.0, self._signed_at + SIGN_EVERY - self._clock.monotonic())
+        if self._signed_size != self._published_size:
+            return max(0.0, self._published_at + PUBLISH_EVERY - self._clock.monotonic())
+        return None
+
+    def catch_up(self, size: int | None) -> None:
+        """Sign what has grown, or publish what was signed. Raises as `sign`."""
+        if self._due(size):
+            self.sign()
+        else:
+            self._publish()
 
     def prove(self) -> None:
         """Prove that the log begins with what this server remembers of it.
@@ -114,15 +126,20 @@ class Checkpoints:
         self._signed_at = self._clock.monotonic()
         with self._engine.begin() as connection:
             size, root = self._prove(connection)
+            # Held to the commit, so that no server signs under an old key beside the beginning of a new epoch.
+            connection.execute(select(LOG_HEAD.c.id).with_for_update())
             if not first:
                 self._check_epoch(connection)
             note = self._signer.sign_checkpoint(self._signer.verifier_key.name, size, root)
             now = self._clock.time()
             _store(connection, CheckpointRow(size, root, note, int(now * 1_000_000)))
         self._guard.remember(note)
-        self._signed, self._signed_size, self.newest_time = True, size, now
+        self._note, self._signed_size, self.newest_time = note, size, now
         if self._signed_at - self._published_at >= PUBLISH_EVERY:
-            self._publish(size, note)
+            self._publish()
+
+    def _due(self, size: int | None) -> bool:
+        return self._note is None if size is None else size > self._signed_size
 
     def _prove(self, connection: Connection) -> tuple[int, bytes]:
         size, root = connection.execute(select(LOG_HEAD.c.size, LOG_HEAD.c.root)).one()
@@ -138,14 +155,15 @@ class Checkpoints:
                 f"its epoch is not {origin} any more: give this server the new log key and restart it"
             )
 
-    def _publish(self, size: int, note: str) -> None:
-        if size != self._published_size:
+    def _publish(self) -> None:
+        self._published_at = self._clock.monotonic()
+        if self._note is not None and self._signed_size != self._published_size:
             with self._published.open("a", encoding="utf-8") as file:
                 # Notes hold an empty line in their middle; one more line separates them.
-                file.write(note + "\n")
+                file.write(self._note + "\n")
                 file.flush()
                 os.fsync(file.fileno())
-        self._published_size, self._published_at = size, self._signed_at
+            self._published_size = self._signed_size
 
 
 def _store(connection: Connection, row: CheckpointRow) -> None:

@@ -125,7 +125,7 @@ class Committer:
                 self._refuse(burst)
                 raise
             if self._until_checkpoint() == 0.0:
-                self._checkpoint(self._checkpoints.sign)
+                self._checkpoint(lambda: self._checkpoints.catch_up(self._size()))
 
     def _gather(self) -> tuple[list[_Submission], bool]:
         """What has been submitted, as far as it fits in a transaction; and whether that was the last."""
@@ -145,8 +145,11 @@ class Committer:
 
     def _until_checkpoint(self) -> float | None:
         """Seconds; None: nothing has grown, or nothing more is signed."""
+        return None if self._appender.stopped else self._checkpoints.wait(self._size())
+
+    def _size(self) -> int | None:
         head = self._appender.head
-        return None if self._appender.stopped else self._checkpoints.wait(head.size if head else None)
+        return head.size if head else None
 
     def _settle(self, burst: Sequence[_Submission]) -> None:
         if not burst:

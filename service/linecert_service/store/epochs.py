@@ -5,6 +5,7 @@ the next one names the old origin with its last size and root, so that a verifie
 the new one goes on.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
@@ -49,18 +50,13 @@ def note_signer(connection: Connection, name: str, key: Ed25519PrivateKey) -> No
     if note is None:
         return NoteSigner(f"{name}/{FIRST_EPOCH}", key)
     origin = note.partition("\n")[0]
-    if origin.rpartition("/")[0] != name:
-        raise ConfigurationError(
-            f"log.name: the database holds the log {origin.rpartition('/')[0]}: set that name, or another store.url"
-        )
+    _check_name(origin, name)
     signer = NoteSigner(origin, key)
-    try:
-        open_checkpoint(note, [signer.verifier_key])
-    except NoteError as error:
+    if not _signed_by(signer, note):
         raise ConfigurationError(
             f"log.key: the key did not sign the newest checkpoint of {origin}: name the key that did, or, where it is "
             "lost, see `linecert-server log new-epoch --help`"
-        ) from error
+        )
     return signer
 
 
@@ -95,6 +91,9 @@ def begin(
     with backend.engine.begin() as connection:
         note = newest_note(connection)
         origin = note.partition("\n")[0] if note else f"{name}/{FIRST_EPOCH}"
+        _check_name(origin, name)
+        if note and _signed_by(NoteSigner(origin, keys.new), note):
+            return _go_on(checkpoints, guard, NoteSigner(origin, keys.new), reason)
         if reason == "rotation" and keys.old:
             # Looked at before anything is signed with it.
             note_signer(connection, name, keys.old)
@@ -113,11 +112,31 @@ def begin(
         append(writer, issuers, [event], clock.time())
     finally:
         writer.close()
+    return _go_on(checkpoints, guard, NoteSigner(_next_origin(name, old.origin, origin), keys.new), reason)
+
+
+def _go_on(
+    checkpoints: Callable[[NoteSigner], Checkpoints], guard: LogGuard, signer: NoteSigner, reason: Reason
+) -> NoteSigner:
+    """The last step, which an attempt that was interrupted after its first checkpoint begins with."""
     if reason == "restored":
         guard.remembered = None
-    signer = NoteSigner(_next_origin(name, old.origin, origin), keys.new)
     checkpoints(signer).begin()
     return signer
+
+
+def _check_name(origin: str, name: str) -> None:
+    stored = origin.rpartition("/")[0]
+    if stored != name:
+        raise ConfigurationError(f"log.name: the database holds the log {stored}: set that name, or another store.url")
+
+
+def _signed_by(signer: NoteSigner, note: str) -> bool:
+    try:
+        open_checkpoint(note, [signer.verifier_key])
+    except NoteError:
+        return False
+    return True
 
 
 def _end_of(backend: Backend, reason: Reason, origin: str, guard: LogGuard, checkpoints: Checkpoints) -> Checkpoint:

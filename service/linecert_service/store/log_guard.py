@@ -81,7 +81,7 @@ class LogGuard:
 
     def remember(self, note: str) -> None:
         """Keep a newer checkpoint, a signed note. Raises OSError."""
-        new = self._path.with_name(self._path.name + ".new")
+        new = self._path.with_name(f"{self._path.name}.{os.getpid()}.new")
         with new.open("w", encoding="utf-8") as file:
             file.write(note)
             file.flush()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
 from linecert.transparency import (
     Frontier,
@@ -24,9 +24,10 @@ from linecert.transparency import (
 )
 from linecert_service.domain.ports import LogEntry
 from linecert_service.store.backend import Backend
+from linecert_service.store.checkpoints import CheckpointRow
 from linecert_service.store.issuers import Issuers
 from linecert_service.store.log_tree import LogTree
-from linecert_service.store.schema import CHECKPOINTS, LOG_HEAD, LOG_NODES
+from linecert_service.store.schema import CERTIFICATES, CHECKPOINTS, EVENTS, LOG_HEAD, LOG_NODES
 
 CHUNK: Final = 2_048
 MAX_PROBLEMS: Final = 100
@@ -72,8 +73,10 @@ def check(backend: Backend, keys: Sequence[VerifierKey], progress: Progress) -> 
     issuers.read()
     result = SelfCheck()
     with backend.engine.begin() as connection:
+        # Before the head: beside a running server a newer checkpoint would seem to be of a longer log.
+        stored = _stored_checkpoints(connection)
         result.size, root = connection.execute(select(LOG_HEAD.c.size, LOG_HEAD.c.root)).one()
-        notes = _checkpoints(connection, result, keys)
+    notes = _checkpoints(stored, result, keys)
     frontier = Frontier()
     for start in range(0, result.size, CHUNK):
         stop = min(start + CHUNK, result.size)
@@ -85,15 +88,40 @@ def check(backend: Backend, keys: Sequence[VerifierKey], progress: Progress) -> 
         progress(stop, result.size)
     if frontier.root() != root:
         result.found("the head's root is not the root over the entries")
+    with backend.engine.begin() as connection:
+        _check_outside(connection, result)
     return result
 
 
-def _checkpoints(connection: Connection, result: SelfCheck, keys: Sequence[VerifierKey]) -> deque[tuple[int, bytes]]:
+def _stored_checkpoints(connection: Connection) -> list[CheckpointRow]:
+    query = select(CHECKPOINTS).order_by(CHECKPOINTS.c.size)
+    return [CheckpointRow(*row) for row in connection.execute(query)]
+
+
+def _check_outside(connection: Connection, result: SelfCheck) -> None:
+    """Rows that no entry of the log stands for: the service would take them for issued."""
+    outside = [
+        (table.name, index)
+        for table in (CERTIFICATES, EVENTS)
+        for index in connection.scalars(
+            select(table.c.log_index)
+            .where(or_(table.c.log_index < 0, table.c.log_index >= result.size))
+            .limit(MAX_PROBLEMS)
+        )
+    ]
+    # Read after them: a running server has gone on meanwhile.
+    size = connection.scalar(select(LOG_HEAD.c.size)) or 0
+    for name, index in outside:
+        if not 0 <= index < size:
+            result.found(f"{name} has a row at position {index}, which the log does not cover")
+
+
+def _checkpoints(
+    stored: Sequence[CheckpointRow], result: SelfCheck, keys: Sequence[VerifierKey]
+) -> deque[tuple[int, bytes]]:
     """Size and root of each checkpoint that is one of this log's, in the order of their sizes."""
     statements: deque[tuple[int, bytes]] = deque()
-    for size, root, note in connection.execute(
-        select(CHECKPOINTS.c.size, CHECKPOINTS.c.root, CHECKPOINTS.c.note).order_by(CHECKPOINTS.c.size)
-    ):
+    for size, root, note, _ in stored:
         result.checkpoints += 1
         try:
             stated = open_checkpoint(note, keys)

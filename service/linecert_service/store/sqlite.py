@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, cast
+from urllib.parse import quote
 
 from sqlalchemy import ColumnElement, Connection, Engine, MetaData, create_engine, event, func
 from sqlalchemy.engine import URL
@@ -81,12 +82,12 @@ class SQLiteLookups:
 class SQLiteWriter(SQLiteLookups):
     """The connection that appends; see `store.backend.Writer`."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path, inode: int) -> None:
         super().__init__(connection.cursor())
         self._connection = connection
         connection.execute(f"PRAGMA busy_timeout = {WRITER_BUSY_TIMEOUT_MS}")
         self._path = path
-        self._file = path.stat().st_ino
+        self._inode = inode
 
     def begin(self) -> Row:
         """Take SQLite's one write lock and read the head."""
@@ -117,7 +118,7 @@ class SQLiteWriter(SQLiteLookups):
 
     def _check_file(self) -> None:
         """A file that was put in the place of this one would never see what is written to this one."""
-        if self._path.stat().st_ino != self._file:
+        if self._path.stat().st_ino != self._inode:
             raise sqlite3.OperationalError("the database file was replaced")
 
     def rollback(self) -> None:
@@ -154,11 +155,18 @@ class SQLiteBackend:
         self.upgrade()
 
     def writer(self) -> SQLiteWriter:
-        """A connection of its own, outside the pool."""
-        pooled = self.engine.raw_connection()
-        connection = _driver_connection(pooled)
-        pooled.detach()
-        return SQLiteWriter(connection, self._path)
+        """A new connection, never one of the pool: that may lead to a file that is not there any more.
+
+        The file is looked at before it is opened, so that another one in its place is noticed by the first append.
+        """
+        inode = self._path.stat().st_ino
+        connection = sqlite3.connect(f"file:{quote(str(self._path))}?mode=rw", uri=True, check_same_thread=False)
+        _prepare(connection, None)
+        return SQLiteWriter(connection, self._path, inode)
+
+    def disconnect(self) -> None:
+        """Give the pooled connections up."""
+        self.engine.dispose()
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[SQLiteLookups]:

@@ -12,6 +12,7 @@ from sqlalchemy import create_engine, delete, insert, make_url, select, text, up
 from linecert.transparency import EMPTY_ROOT, NoteSigner, VerifierKey, open_checkpoint
 from linecert_service.cli import main
 from linecert_service.domain.clock import SystemClock
+from linecert_service.installation import log_key
 from linecert_service.store import self_check
 from linecert_service.store.append import append
 from linecert_service.store.backends import backend_for
@@ -88,11 +89,26 @@ def test_status_shows_the_log(site: Site, capsys: pytest.CaptureFixture[str]) ->
     assert shown["schema"] == "current"
 
 
-def test_status_of_an_empty_database(installation: Installation, capsys: pytest.CaptureFixture[str]) -> None:
-    """Before the first upgrade it says what to run."""
+@pytest.mark.parametrize("command", [["status"], ["verify"], ["backup", "copy"]], ids=lambda command: command[0])
+def test_no_database_is_made_by_looking(
+    installation: Installation, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where there is none, the commands say so, and leave none behind."""
+    assert Site(installation, "").run("store", *command) == 1
+    assert "is not there" in capsys.readouterr().err
+    assert not list(installation.folder.glob("linecert.db*"))
+
+
+def test_status_of_an_empty_database(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before the first upgrade it says what to run, and there is nothing to back up."""
+    monkeypatch.setenv("LINECERT_STORE__URL", postgres.cluster().new_database())
     site = Site(installation, "")
     assert site.run("store", "status", "--json") == 0
     assert "store upgrade" in json.loads(capsys.readouterr().out)["schema"]
+    assert site.run("store", "backup", "copy") == 1
+    assert "store upgrade" in capsys.readouterr().err
 
 
 def test_database_out_of_reach_is_a_sentence(
@@ -266,3 +282,55 @@ def test_check_of_a_damaged_database(installation: Installation, capsys: pytest.
     error = capsys.readouterr().err
     assert "docs/operations.md" in error
     assert "sqlalche.me" not in error
+
+
+def test_verify_finds_rows_that_the_log_does_not_cover(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    """A row before the first position or behind the head would be taken for issued."""
+    with closing(backend_for(site.url)) as backend, backend.engine.begin() as connection:
+        row = dict(connection.execute(select(CERTIFICATES).where(CERTIFICATES.c.log_index == 1)).one()._mapping)
+        for index in (-5, 1000):
+            changes = {"log_index": index, "serial": str(index).encode(), "request_id": str(index), "station": "x"}
+            changes |= {"registration_key": f"forged{index}"}
+            connection.execute(insert(CERTIFICATES).values(row | changes))
+    problems = verified(site, capsys)
+    assert [problem for problem in problems if "does not cover" in problem] == [
+        f"certificates has a row at position {index}, which the log does not cover" for index in (-5, 1000)
+    ]
+
+
+@pytest.mark.parametrize("reason", ["rotation", "key-lost"])
+@pytest.mark.parametrize("step", ["remember", "_publish", "announce", "replace"])
+def test_interrupted_new_epoch_is_finished_by_running_it_again(
+    site: Site, reason: str, step: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever step it stopped at: one epoch is begun, its key is known, and the store verifies."""
+    places: dict[str, tuple[object, str]] = {
+        "remember": (LogGuard, "remember"),
+        "_publish": (Checkpoints, "_publish"),
+        "announce": (log_key, "announce"),
+        "replace": (Path, "replace"),
+    }
+    owner, name = places[step]
+    real = getattr(owner, name)
+
+    def stop(first: object, *arguments: object) -> object:
+        moved = step != "replace" or str(first).endswith("log.key.pem.new")
+        # A rotation signs a last checkpoint under the old key first: that one goes through.
+        if moved and (step not in ("remember", "_publish") or _epochs(site) == 1):
+            raise OSError("interrupted")
+        return real(first, *arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, name, stop)
+        assert site.run("log", "new-epoch", "--reason", reason) == 1
+    assert site.run("log", "new-epoch", "--reason", reason) == 0
+    assert site.origin() == f"{NAME}/2"
+    assert _epochs(site) == 1
+    site.fill("device-9")
+    assert verified(site, capsys) == []
+
+
+def _epochs(site: Site) -> int:
+    """How many epochs were begun."""
+    with closing(backend_for(site.url)) as backend, backend.engine.begin() as connection:
+        return len(connection.execute(select(EVENTS.c.log_index).where(EVENTS.c.kind == "epoch_started")).all())

@@ -81,8 +81,7 @@ def test_token_that_was_given_back_can_be_taken_again() -> None:
     """A repetition costs nothing, by minute and by day."""
     limits, of = Limits(FakeClock(NOW), {}), station(per_minute=1, per_day=1)
     for _ in range(10):
-        limits.take(of)
-        limits.give_back(of)
+        limits.give_back(of, limits.take(of))
     limits.take(of)
     assert wait(limits, of) > 0
 
@@ -92,3 +91,15 @@ def test_stations_are_counted_apart() -> None:
     limits = Limits(FakeClock(NOW), {})
     limits.take(station(per_minute=1))
     limits.take(station(name="station-02", per_minute=1))
+
+
+def test_token_of_yesterday_is_not_given_back_today() -> None:
+    """A request that began before midnight and ends after it leaves the new day's count alone."""
+    clock = FakeClock(NOW)
+    limits, of = Limits(clock, {}), station(per_day=2)
+    yesterday = limits.take(of)
+    clock.pass_by(DAY)
+    limits.take(of)
+    limits.take(of)
+    limits.give_back(of, yesterday)
+    assert wait(limits, of) > 0

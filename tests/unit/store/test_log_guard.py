@@ -4,7 +4,7 @@ import asyncio
 import re
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import ExitStack, asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from linecert import contract
 from linecert.transparency import Frontier, NoteSigner, leaf_hash
-from linecert_service.domain.clock import ClockGuard
+from linecert_service.domain.clock import Clock, ClockGuard
 from linecert_service.domain.errors import ConfigurationError, Refused
 from linecert_service.domain.ports import Outcome
 from linecert_service.domain.records import Recorded
@@ -28,7 +28,7 @@ from linecert_service.store.log_guard import LogGuard, LogInconsistent
 from linecert_service.store.log_tree import LogTree
 from linecert_service.store.schema import CERTIFICATES, CHECKPOINTS, LOG_HEAD, LOG_NODES
 from support.claims import NOW, claim, signed
-from support.doubles import RunningClock
+from support.doubles import FakeClock, RunningClock
 
 KEY = Ed25519PrivateKey.generate()
 
@@ -69,7 +69,7 @@ class Site:
         self.folder = folder
         self.watch = Watch()
 
-    def checkpoints(self, origin: str = "test/1") -> Checkpoints:
+    def checkpoints(self, origin: str = "test/1", clock: Clock | None = None) -> Checkpoints:
         """As a server that starts makes them."""
         return Checkpoints(
             self.backend.engine,
@@ -77,7 +77,7 @@ class Site:
             signer=NoteSigner(origin, KEY),
             guard=LogGuard.load(self.folder / "log-state.txt"),
             published=self.folder / "checkpoints.txt",
-            clock=RunningClock(NOW),
+            clock=clock or RunningClock(NOW),
         )
 
     @asynccontextmanager
@@ -212,6 +212,39 @@ def test_other_epoch_is_noticed(site: Site) -> None:
         site.checkpoints("test/2").sign()
 
 
+def test_last_checkpoint_before_a_quiet_time_is_published(site: Site) -> None:
+    """What was signed within the minute after a publication is published when the minute is over."""
+    clock = FakeClock(NOW)
+    checkpoints = site.checkpoints(clock=clock)
+    checkpoints.sign()
+    clock.pass_by(10)
+    site.grow("device-a")
+    checkpoints.catch_up(11)
+    assert "\n11\n" not in (site.folder / "checkpoints.txt").read_text()
+    assert checkpoints.wait(11) == 50
+    clock.pass_by(50)
+    checkpoints.catch_up(11)
+    assert "\n11\n" in (site.folder / "checkpoints.txt").read_text()
+    assert checkpoints.wait(11) is None
+
+
+def test_what_a_killed_server_did_not_publish_is_published(site: Site) -> None:
+    """The next start brings the file up to the newest checkpoint."""
+    (site.folder / "checkpoints.txt").unlink()
+    checkpoints = site.checkpoints()
+    checkpoints.read()
+    checkpoints.sign()
+    assert "\n10\n" in (site.folder / "checkpoints.txt").read_text()
+
+
+def test_idle_server_leaves_signing_to_the_one_that_appends(site: Site) -> None:
+    """Where another server has gone on, the own last head is behind what was signed: nothing is due."""
+    checkpoints = site.checkpoints()
+    site.grow("device-a")
+    checkpoints.sign()
+    assert checkpoints.wait(10) is None
+
+
 def test_two_servers_sign_the_same_size(site: Site) -> None:
     """Whoever comes second finds the checkpoint there, and both remember it."""
     site.grow("device-a")
@@ -264,10 +297,13 @@ async def test_replaced_database_file_is_noticed(site: Site, tmp_path: Path) -> 
         connection.execute(f"VACUUM INTO '{backup}'")
     async with site.running() as committer:
         assert isinstance(await record(committer, "device-a"), Recorded)
+        with ExitStack() as pooled:
+            # Several connections lie in the pool that lead to the file that goes.
+            for _ in range(3):
+                pooled.enter_context(site.backend.engine.connect()).execute(select(LOG_HEAD.c.size))
         backup.replace(tmp_path / "linecert.db")
         for name in ("linecert.db-wal", "linecert.db-shm"):
             (tmp_path / name).unlink(missing_ok=True)
-        site.backend.engine.dispose()
         outcome = await record(committer, "device-b")
         assert isinstance(outcome, Refused)
         assert contract.refusal(outcome.reason).name == "LOG_INCONSISTENT"

@@ -99,6 +99,10 @@ test: .venv/.stamp ## The tests with branch coverage; ARGS="-k name" runs some o
 bench: .venv/.stamp ## Issues a second, CPU and latency beside a bare echo server
 	$(PY) tests/bench/run.py $(ARGS)
 
+.PHONY: bench-store
+bench-store: .venv/.stamp ## The audit store beside a log of ROWS=1000000, on DATABASE=sqlite, postgresql or both
+	$(PY) tests/bench/store.py --rows $(or $(ROWS),1000000) --database $(or $(DATABASE),both) $(ARGS)
+
 ## What is made
 
 .PHONY: proto

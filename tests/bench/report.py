@@ -37,7 +37,7 @@ def show(results: Results, out: Console) -> None:
         f"In one thread: CSR verify + sign + verify {results.floor.raw * 1e6:.0f} us, "
         f"in-process issue {results.floor.issue * 1e6:.0f} us"
     )
-    out.print(_figures(results.figures()))
+    out.print(figures_table(results.figures()))
     for status, count in results.failures().items():
         out.print(f"[red]{count} calls ended with {status}")
 
@@ -55,14 +55,14 @@ def document(results: Results, now: datetime) -> dict[str, Any]:
     options = results.options
     return {
         "date": now.isoformat(timespec="seconds"),
-        "commit": _commit(),
-        "machine": _machine(),
+        "commit": commit(),
+        "machine": machine(),
         "versions": {name: version(name) for name in _PACKAGES} | {"python": platform.python_version()},
         "options": {"issuer": options.issuer, "seconds": options.seconds, "rounds": options.rounds},
         "floor": {"raw": results.floor.raw, "issue": results.floor.issue},
         "points": [_point(point) for point in results.points()],
         "measurements": [_point(measurement) for measurement in results.measurements],
-        "figures": [_figure(figure) for figure in results.figures()],
+        "figures": [figure_document(figure) for figure in results.figures()],
     }
 
 
@@ -82,7 +82,8 @@ def _points(points: Iterable[Measurement], issuer: str) -> Table:
     return table
 
 
-def _figures(figures: Iterable[Figure]) -> Table:
+def figures_table(figures: Iterable[Figure]) -> Table:
+    """Each figure beside what it is to reach."""
     table = Table(title="Figures to reach")
     for heading in ("figure", "measured", "to reach", ""):
         table.add_column(heading, justify="left" if heading == "figure" else "right")
@@ -112,7 +113,8 @@ def _point(point: Measurement) -> dict[str, Any]:
     }
 
 
-def _figure(figure: Figure) -> dict[str, Any]:
+def figure_document(figure: Figure) -> dict[str, Any]:
+    """A figure as it is written."""
     return {
         "name": figure.name,
         "value": figure.value,
@@ -123,14 +125,15 @@ def _figure(figure: Figure) -> dict[str, Any]:
     }
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
     """The commit that was measured, with `+` when files differ from it; None outside a repository."""
     git = ["git", "-C", str(ROOT), "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"]
     answer = subprocess.run(git, capture_output=True, text=True, check=False)
     return answer.stdout.strip() or None
 
 
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
+    """What was measured on."""
     return {
         "processor": _processor(),
         "cores": psutil.cpu_count(),

@@ -93,7 +93,7 @@ def _install_read_only() -> None:
         writer._connection.execute(f"PRAGMA query_only = {read_only:d}")
         return begin(writer)
 
-    SQLiteWriter.begin = begin_or_refuse  # type: ignore[method-assign]
+    setattr(SQLiteWriter, "begin", begin_or_refuse)  # noqa: B010 - as above, with no type to break
 
 
 if __name__ == "__main__":

@@ -126,7 +126,8 @@ class PostgresWriter(PostgresLookups):
         with self._connection.pipeline():
             self._cursor.execute(_BEGIN)
             self._cursor.execute(_LOCK_HEAD)
-            return cast("Row", self._cursor.fetchone())
+        # Behind the end of the pipeline: where the connection breaks between the two replies, only that end says so.
+        return cast("Row", self._cursor.fetchone())
 
     def issuers(self) -> Sequence[Row]:
         """All issuers."""

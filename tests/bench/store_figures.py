@@ -96,6 +96,7 @@ class Results:
     Attributes:
         database: which one.
         settings: of it.
+        load: processes that ran on the machine before this one, on average over a minute.
         entries: that it was filled with.
         fill_seconds: how long that took.
         octets: on disk, of all the entries.
@@ -105,6 +106,7 @@ class Results:
 
     database: str
     settings: dict[str, str]
+    load: float
     entries: int
     fill_seconds: float
     octets: int

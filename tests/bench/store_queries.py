@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -119,7 +120,7 @@ class StoreQueries:
         yield self._page("page of a profile", None, lambda of: {"profile": of.profile})
         yield self._page("page of an attribute, one in 50", None, lambda of: {"attributes": (_board(of),)})
         for state in State:
-            yield self._page(f"page of what is {state.name.lower()}", None, lambda _, state=state: {"state": state})
+            yield self._page(f"page of what is {state.name.lower()}", None, partial(_in_state, state))
 
     def _reports(self) -> Iterator[_Asked]:
         yield _Asked("events, no filter", lambda of: self._events(of, EventFilter()))
@@ -208,6 +209,10 @@ async def _measure(asked: _Asked, samples: Sequence[CertificateRecord], seconds:
 
 async def _one(answer: Awaitable[object | None]) -> int:
     return int(await answer is not None)
+
+
+def _in_state(state: State, _: CertificateRecord) -> dict[str, State]:
+    return {"state": state}
 
 
 def _since(of: CertificateRecord, length: int) -> dict[str, int]:

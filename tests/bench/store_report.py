@@ -27,6 +27,7 @@ def show(results: Results, out: Console) -> None:
         f"On disk: {results.octets / 1e6:,.0f} MB, {results.octets / results.size:.0f} octets an entry. "
         f"Filled at {results.entries / results.fill_seconds:,.0f} entries/s."
     )
+    out.print(f"Load of the machine before: {results.load:.1f}. Others that run take from every figure.")
     out.print(report.figures_table(results.figures()))
     for problem in results.problems():
         out.print(f"[red]{problem}")
@@ -49,6 +50,7 @@ def document(results: Results, now: datetime) -> dict[str, Any]:
         "versions": {name: _version(name) for name in _PACKAGES} | {"python": platform.python_version()},
         "database": results.database,
         "settings": results.settings,
+        "load": results.load,
         "entries": results.entries,
         "fill_seconds": results.fill_seconds,
         "size": results.size,

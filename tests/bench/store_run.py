@@ -1,12 +1,13 @@
 """The course of the benchmark of the store: fill, append, measure the size, ask, verify."""
 
 import asyncio
+import os
+import resource
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import psutil
 from rich.console import Console
 from rich.progress import Progress
 from sqlalchemy import select
@@ -50,6 +51,7 @@ def run(options: Options, kind: Database, scratch: Path, console: Console) -> Re
         console: told how far it is.
     """
     now = int(time.time() * 1_000_000)
+    load = os.getloadavg()[0]
     issuer = issuing.issuer(starts=(now - 2 * _HALF_A_YEAR) // 1_000_000)
     template = Template.issue(issuing.profile(issuer), EXAMPLE_ID)
     population = Population(options.rows, now - _HALF_A_YEAR, now, issuer.sha256, template)
@@ -70,11 +72,12 @@ def run(options: Options, kind: Database, scratch: Path, console: Console) -> Re
         return Results(
             database=kind,
             settings=settings_of(backend),
+            load=load,
             entries=options.rows,
             fill_seconds=fill_seconds,
             octets=octets,
             size=size,
-            resident=psutil.Process().memory_info().rss,
+            resident=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
             appends=appends,
             queries=queries,
             verifications=verifications,

@@ -13,6 +13,7 @@ from bench.store_certificates import Template
 from bench.store_figures import BURST, CLIENT, Appends, Query, Results, Verification
 from bench.store_fill import fill
 from bench.store_population import EXAMPLE_ID, Population
+from bench.store_run import Options
 from linecert.transparency import check_leaf_against_certificate, parse_leaf
 from linecert_service.domain.records import CertificateRecord
 from linecert_service.store import self_check
@@ -32,6 +33,7 @@ POPULATION = Population(
 RESULTS = Results(
     database="sqlite",
     settings={"sqlite_version()": "3.40.1"},
+    load=0.1,
     entries=1_000,
     fill_seconds=0.1,
     octets=1_500_000,
@@ -50,13 +52,13 @@ def certificates(start: int, stop: int) -> list[CertificateRecord]:
 
 def test_the_default_is_a_million_rows_on_both_databases() -> None:
     """`make bench-store` alone measures what the issue asks for."""
-    assert store.options([]) == store.Options(1_000_000, ("sqlite", "postgresql"), 3.0)
+    assert store.options([]) == Options(1_000_000, ("sqlite", "postgresql"), 3.0)
 
 
 def test_one_database_may_be_chosen() -> None:
     """Rows, database and seconds come from the command line."""
     asked = store.options(["--rows", "10000000", "--database", "sqlite", "--seconds", "1"])
-    assert asked == store.Options(10_000_000, ("sqlite",), 1.0)
+    assert asked == Options(10_000_000, ("sqlite",), 1.0)
 
 
 @pytest.mark.parametrize("arguments", [["--rows", "10"], ["--seconds", "0"], ["--database", "mysql"]])

@@ -9,7 +9,7 @@ import enum
 import socket
 import ssl
 import time
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from linecert_client import errors
 from linecert_client.config import Address, ClientConfig
@@ -107,10 +107,10 @@ def _probe_twice(address: Address, config: ClientConfig, credential: Credential,
 
 
 def _probe(address: Address, config: ClientConfig, credential: Credential, timeout: float) -> _Verdict:
-    with _connected(address, timeout) as raw:
+    with _connected(address, _context(credential), timeout) as tls:
         try:
-            with _context(credential).wrap_socket(raw, server_hostname=address.host) as tls:
-                return _Verdict.ACCEPTED if tls.recv(1) else _Verdict.CLOSED
+            tls.do_handshake()
+            return _Verdict.ACCEPTED if tls.recv(1) else _Verdict.CLOSED
         except ssl.SSLCertVerificationError as error:
             raise _server_not_trusted(address, credential, error.verify_message) from error
         except (ssl.SSLEOFError, ConnectionError):
@@ -123,17 +123,34 @@ def _probe(address: Address, config: ClientConfig, credential: Credential, timeo
             raise _NoAnswerError("no answer to the TLS handshake") from error
 
 
-def _connected(address: Address, timeout: float) -> socket.socket:
+def _connected(address: Address, context: ssl.SSLContext, timeout: float) -> ssl.SSLSocket:
+    """Connect to the first of the host's addresses that takes it; the handshake is left to the caller."""
+    failure: OSError | None = None
+    for family, kind, protocol, _, where in _resolved(address):
+        # Wrapped before it connects: wrap_socket never closes the socket of a connection that was reset by then.
+        tls = context.wrap_socket(
+            socket.socket(family, kind, protocol), do_handshake_on_connect=False, server_hostname=address.host
+        )
+        tls.settimeout(timeout)
+        try:
+            tls.connect(where)
+        except OSError as error:
+            tls.close()
+            failure = error
+        else:
+            return tls
+    if isinstance(failure, TimeoutError):
+        raise _NoAnswerError("no answer") from failure
+    raise _NoAnswerError(((failure and failure.strerror) or "no connection").lower()) from failure
+
+
+def _resolved(address: Address) -> list[tuple[Any, ...]]:
     try:
-        return socket.create_connection((address.host, address.port), timeout)
+        return socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         again = error.errno == socket.EAI_AGAIN
         problem = "the name server does not answer" if again else "no such host"
         raise _NoAnswerError(problem, unknown_host=not again) from error
-    except TimeoutError as error:
-        raise _NoAnswerError("no answer") from error
-    except OSError as error:
-        raise _NoAnswerError((error.strerror or "no connection").lower()) from error
 
 
 def _context(credential: Credential) -> ssl.SSLContext:

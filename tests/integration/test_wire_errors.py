@@ -13,10 +13,9 @@ from google.protobuf.duration_pb2 import Duration
 
 from linecert import contract
 from linecert.v1 import signing_pb2
-from linecert.v1.signing_pb2 import BatchSignDevicesRequest, SignDeviceRequest
-from linecert.v1.work_order_pb2 import OpenWorkOrderRequest
+from linecert.v1.signing_pb2 import SignDeviceRequest
 from support import audit_log, csrs
-from support.server import PLANNER, Caller, Running, ask, installation_at, refused, serving
+from support.server import Caller, Running, ask, installation_at, refused, serving
 
 # One server for the module: nothing here is meant to leave anything in it.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -130,16 +129,6 @@ async def test_fields_of_a_newer_contract_are_ignored(station: Caller) -> None:
     raw = station.channel.unary_unary(SIGN_DEVICE)
     request = ask("newer-client").SerializeToString() + b"\xfa\x3f\x03abc"
     assert signing_pb2.SignDeviceResponse.FromString(await raw(request)).issued.registration_id == "newer-client"
-
-
-async def test_a_method_that_is_not_built_is_unimplemented(server: Running) -> None:
-    """For everybody, whatever the contract says of it."""
-    unbuilt = (
-        server.caller().signing.BatchSignDevices(BatchSignDevicesRequest()),
-        server.caller(PLANNER).work_orders.OpenWorkOrder(OpenWorkOrderRequest()),
-    )
-    for call in unbuilt:
-        assert (await refused(call)).status == "UNIMPLEMENTED"
 
 
 async def test_a_method_that_there_is_not(station: Caller) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from linecert_service.cli import main
 from linecert_service.issuance import certificate, pipeline
 from linecert_service.issuance.planning import Planner
-from linecert_service.rpc.signing import SigningHandlers
+from linecert_service.rpc.issuing import Issuing
 from linecert_service.store import append, checkpoints
 from linecert_service.store.checkpoints import Checkpoints
 from linecert_service.store.committer import Committer
@@ -77,7 +77,7 @@ def _install_points() -> None:
     _after(append, "standing_for", "read")
     _after(append, "_settle", "classified")
     _before(Committer, "_deliver", "before the answer")
-    _after(SigningHandlers, "_response", "answer made")
+    _after(Issuing, "response", "answer made")
     # Beside the cycle.
     _after(checkpoints, "_store", "checkpoint written")
     _before(LogGuard, "remember", "checkpoint committed")

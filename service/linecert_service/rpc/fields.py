@@ -3,10 +3,12 @@
 Nothing that has not passed here is echoed, logged or stored.
 """
 
+import contextlib
 import re
 from typing import Final
 
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from linecert.v1 import error_reason_pb2 as reasons
@@ -62,6 +64,16 @@ def request_id(value: str, field: str) -> str:
             reasons.ERROR_REASON_REQUEST_ID_INVALID,
         )
     return value
+
+
+def request_facts(message: Message | None, refused: Refused) -> dict[str, object]:
+    """What names a request in the log, as far as it was validated before it was refused."""
+    named: dict[str, object] = {}
+    with contextlib.suppress(Refused):
+        named["request_id"] = request_id(getattr(message, "request_id", ""), "request_id")
+    if refused.registration_key is not None:
+        named["registration_id"] = refused.registration_key
+    return named
 
 
 def name(value: str, field: str) -> str | None:

@@ -1,6 +1,7 @@
 """`linecert-server station`."""
 
 import json
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -9,10 +10,13 @@ from rich.table import Column, Table
 from linecert import contract
 from linecert_service import config
 from linecert_service.cli import options, output
+from linecert_service.installation import chains, change_station
 from linecert_service.installation.add_station import AddOptions, add_station
 from linecert_service.policy.identity import StationCas
 from linecert_service.policy.station_entry import RoleName
 from linecert_service.policy.stations import Station, Stations
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The caller's name in stations.toml.")]
 
 app = typer.Typer(name="station", help="The callers: stations, planners, auditors and operators.", no_args_is_help=True)
 
@@ -50,7 +54,7 @@ def add(
         address=address,
     )
     folder = add_station(settings, chosen, options.now())
-    print(f"Made {folder}: give it to {name} as it is. Restart the server, which then admits it.")
+    print(f"Made {folder}: give it to {name} as it is. A running server admits it within seconds.")
 
 
 @app.command("list")
@@ -69,21 +73,85 @@ def list_stations(config_file: options.Config = options.CONFIG_DEFAULT, *, as_js
         output.console().print(_table(rows))
 
 
+@app.command()
+def disable(name: Name, config_file: options.Config = options.CONFIG_DEFAULT) -> None:
+    """Lock a caller out: a running server refuses it within seconds, also on a connection that is open.
+
+    Example: linecert-server station disable ict-07 --config /etc/linecert/linecert.toml
+    """
+    change_station.set_enabled(config.load(config_file), name, enabled=False)
+    print(f"{name} is disabled.")
+
+
+@app.command()
+def enable(name: Name, config_file: options.Config = options.CONFIG_DEFAULT) -> None:
+    """Let a caller in again that was disabled.
+
+    Example: linecert-server station enable ict-07 --config /etc/linecert/linecert.toml
+    """
+    change_station.set_enabled(config.load(config_file), name, enabled=True)
+    print(f"{name} is enabled.")
+
+
+@app.command()
+def rotate(
+    name: Name,
+    config_file: options.Config = options.CONFIG_DEFAULT,
+    *,
+    keep_old: Annotated[
+        bool, typer.Option("--keep-old", help="Go on accepting the old certificate; revoke it when the caller is over.")
+    ] = False,
+) -> None:
+    """Make a new key and certificate for a caller, with the station CA's key in offline/, and revoke the old one.
+
+    With --keep-old the line does not stop: bring the new files to the caller, then run the command that is printed.
+
+    Example: linecert-server station rotate ict-07 --keep-old --config /etc/linecert/linecert.toml
+    """
+    made = change_station.rotate(config.load(config_file), name, options.now(), keep_old=keep_old)
+    print(f"Made {made.folder}: bring its certificate.pem and key.pem to {name}.")
+    if made.revoked:
+        print(f"The old certificate {made.old_serial:x} is revoked: {name} is refused until it has the new one.")
+    elif made.old_serial is not None:
+        print(f"Once {name} uses it: linecert-server station revoke {name} {made.old_serial:x}")
+
+
+@app.command()
+def revoke(
+    name: Name,
+    serials: Annotated[
+        list[str],
+        typer.Argument(metavar="SERIAL...", help="Serial numbers in hex, as `openssl x509 -noout -serial` shows them."),
+    ],
+    config_file: options.Config = options.CONFIG_DEFAULT,
+) -> None:
+    """Refuse certificates of a caller from now on; it needs no CA key.
+
+    Example: linecert-server station revoke ict-07 5f0c4d --config /etc/linecert/linecert.toml
+    """
+    change_station.revoke(config.load(config_file), name, serials)
+    print(f"A running server refuses them within seconds. A new certificate: linecert-server station rotate {name}")
+
+
 def _row(station: Station) -> dict[str, object]:
+    end = station.valid_until
     return {
         "name": station.name,
         "line": station.line,
         "roles": sorted(map(contract.role_name, station.roles)),
         "profiles": list(station.profiles),
         "enabled": station.enabled,
+        "valid_until": None if end is None else chains.utc(datetime.fromtimestamp(end, UTC)),
+        "revoked_serials": [f"{serial:x}" for serial in sorted(station.revoked_serials)],
         "identity": {"kind": station.identity.kind, "value": station.identity.value},
     }
 
 
 def _table(rows: list[dict[str, object]]) -> Table:
-    table = Table("name", "line", "roles", "profiles", "enabled", Column("identity", overflow="fold"))
+    columns = ("name", "line", "roles", "profiles", "enabled", "identity")
+    table = Table(*columns[:-1], Column(columns[-1], overflow="fold"))
     for row in rows:
-        table.add_row(*map(_cell, row.values()))
+        table.add_row(*(_cell(row[column]) for column in columns))
     return table
 
 

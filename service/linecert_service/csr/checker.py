@@ -1,5 +1,6 @@
 """The one way into this room: bytes in, a `DeviceCsr` out, or a refusal."""
 
+from collections.abc import Collection
 from hashlib import sha256
 from typing import Final
 
@@ -15,16 +16,29 @@ _NONE: Final[frozenset[bytes]] = frozenset()
 
 
 class CsrChecker:
-    """Judges CSRs. It keeps nothing of them, and any thread may call it.
+    """Judges CSRs. It keeps nothing of them, and any thread may call it, also while `refuse` exchanges the lists.
 
     Args:
         taken: SHA-256 of the SubjectPublicKeyInfo of each key that is the service's own or a station's.
         denied: the same of keys on the operator's deny list (see `deny_list.read`).
+        callers: the same of keys that callers were seen to have: whoever fills it goes on filling it.
     """
 
-    __slots__ = ("_denied", "_taken")
+    __slots__ = ("_callers", "_denied", "_taken")
 
-    def __init__(self, *, taken: frozenset[bytes] = _NONE, denied: frozenset[bytes] = _NONE) -> None:
+    def __init__(
+        self,
+        *,
+        taken: frozenset[bytes] = _NONE,
+        denied: frozenset[bytes] = _NONE,
+        callers: Collection[bytes] = _NONE,
+    ) -> None:
+        self._callers = callers
+        self._taken = taken
+        self._denied = denied
+
+    def refuse(self, *, taken: frozenset[bytes], denied: frozenset[bytes]) -> None:
+        """Refuse these keys from now on, in place of those before; as for the constructor."""
         self._taken = taken
         self._denied = denied
 
@@ -59,7 +73,7 @@ class CsrChecker:
         )
 
     def _refuse_known(self, spki_sha256: bytes, caller_spki_sha256: bytes | None) -> None:
-        if spki_sha256 in self._taken or spki_sha256 == caller_spki_sha256:
+        if spki_sha256 == caller_spki_sha256 or spki_sha256 in self._taken or spki_sha256 in self._callers:
             raise refused(
                 reasons.ERROR_REASON_PUBLIC_KEY_TAKEN,
                 "the CSR's key is this service's or a station's own: make a key on the device, for the device alone",

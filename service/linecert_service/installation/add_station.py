@@ -14,7 +14,7 @@ from linecert_service.installation import files, offline, own_keys
 from linecert_service.installation.credentials import Caller, Credentials, address_of
 from linecert_service.installation.layout import Layout
 from linecert_service.installation.stations_file import NewStation, with_station
-from linecert_service.policy.identity import StationCas
+from linecert_service.policy.identity import StationCas, fingerprint
 from linecert_service.policy.stations import FIND_STATIONS, Stations
 from linecert_service.setting_types import check_listen
 
@@ -53,13 +53,15 @@ def add_station(settings: Settings, options: AddOptions, now: datetime) -> Path:
     # 1. The entry, judged as the server will judge it.
     layout = Layout(settings.folder)
     station_cas = StationCas.load(settings.server.client_ca)
+    station_ca = offline.authority(layout.station_ca_key, station_cas.certificates)
     caller = Caller(options.name, options.roles[0], settings.log.name)
-    station = NewStation(caller, options.line, options.roles, _profiles(settings, options))
+    ca = fingerprint(station_ca.certificate) if len(station_cas.certificates) > 1 else None
+    station = NewStation(caller, options.line, options.roles, _profiles(settings, options), ca)
     text = _listed(settings, station, station_cas)
 
     # 2. The credential.
     credentials = Credentials(
-        station_ca=offline.authority(layout.station_ca_key, station_cas.certificates),
+        station_ca=station_ca,
         server_ca=layout.server_ca.read_bytes(),
         address=options.address or address_of(settings.server.listen),
         now=now,

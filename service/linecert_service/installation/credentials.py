@@ -24,6 +24,8 @@ from linecert_service.installation.authorities import (
 )
 
 CLIENT_LIFETIME: Final = timedelta(days=365)
+CERTIFICATE: Final = "certificate.pem"
+_KEY: Final = "key.pem"
 
 _CLIENT_TOML: Final = """\
 # How {name} reaches linecert. Paths are relative to this file.
@@ -79,17 +81,30 @@ class Credentials:
         Returns:
             SHA-256 of the SubjectPublicKeyInfo.
         """
+        folder.mkdir(mode=files.PRIVATE_FOLDER)
+        return self.renew(folder, caller.name, caller.uri)
+
+    def renew(self, folder: Path, name: str, uri: str) -> bytes:
+        """Make key and certificate with the identity `uri` and write them into `folder`, in place of those there.
+
+        What else the caller needs is written where it is missing.
+
+        Returns:
+            SHA-256 of the SubjectPublicKeyInfo.
+        """
+        client_toml = _CLIENT_TOML.format(name=name, address=self.address).encode()
+        for file, content in (("client.toml", client_toml), ("server-ca.pem", self.server_ca)):
+            if not (folder / file).exists():
+                files.write_new(folder / file, content)
+        for file in (CERTIFICATE, _KEY):
+            (folder / file).unlink(missing_ok=True)
         key = new_key()
         lifetime = min(CLIENT_LIFETIME, self.station_ca.certificate.not_valid_after_utc - self.now)
         certificate = self.station_ca.client(
-            distinguished_name(caller.name), key.public_key(), caller.uri, Validity(self.now, lifetime)
+            distinguished_name(name), key.public_key(), uri, Validity(self.now, lifetime)
         )
-        folder.mkdir(mode=files.PRIVATE_FOLDER)
-        client_toml = _CLIENT_TOML.format(name=caller.name, address=self.address)
-        files.write_new(folder / "client.toml", client_toml.encode())
-        files.write_new(folder / "certificate.pem", certificate.public_bytes(Encoding.PEM))
-        files.write_new(folder / "key.pem", private_pem(key), files.PRIVATE)
-        files.write_new(folder / "server-ca.pem", self.server_ca)
+        files.write_new(folder / CERTIFICATE, certificate.public_bytes(Encoding.PEM))
+        files.write_new(folder / _KEY, private_pem(key), files.PRIVATE)
         return spki_sha256(key.public_key())
 
 

@@ -19,19 +19,31 @@ def write_new(path: Path, content: bytes, mode: int = PUBLIC) -> None:
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Replace a file's content, keeping mode and owner; who reads it sees the old or the new, never half of each."""
+    """Replace a file's content, keeping mode and owner; who reads it sees the old or the new, never half of each.
+
+    One that is not there yet is made.
+    """
     with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         beside = Path(file.name)
         try:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-            old = path.stat()
-            beside.chmod(stat.S_IMODE(old.st_mode))
-            # An operator who is root must not take the file away from the service's user.
-            if hasattr(os, "geteuid") and os.geteuid() == 0:
-                os.chown(beside, old.st_uid, old.st_gid)
+            beside.chmod(stat.S_IMODE(path.stat().st_mode) if path.exists() else PUBLIC)
+            give_as(path, beside)
             beside.replace(path)
         except BaseException:
             beside.unlink(missing_ok=True)
             raise
+
+
+def give_as(old: Path, new: Path) -> None:
+    """Give a file or folder, with all in it, to the owner of the old one, if there is one.
+
+    An operator who is root must not take it away from the user of the service, or of the station.
+    """
+    if not old.exists() or not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return
+    owner = old.stat()
+    for path in (new, *new.rglob("*")):
+        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)

@@ -1,9 +1,11 @@
-"""Adding callers to `stations.toml` without losing what operators wrote there."""
+"""Changing `stations.toml` without losing what operators wrote there. What comes out is judged by `policy.Stations`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import tomlkit
+from tomlkit import TOMLDocument
 from tomlkit.items import AoT, InlineTable, Table
 
 from linecert_service.installation.credentials import Caller
@@ -18,16 +20,18 @@ class NewStation:
         line: its manufacturing line; empty for none.
         roles: as the file writes them.
         profiles: what it may ask for.
+        ca: hex SHA-256 of the station CA's certificate; None where there is one CA only.
     """
 
     caller: Caller
     line: str = ""
     roles: Sequence[str] = ("station",)
     profiles: Sequence[str] = ()
+    ca: str | None = None
 
 
 def with_station(text: str, station: NewStation) -> str:
-    """The text of `stations.toml` with one more entry at its end. It is not judged here: see `policy.Stations`."""
+    """The text with one more entry at its end."""
     document = tomlkit.parse(text.rstrip() + "\n\n")
     entries = document.setdefault("stations", tomlkit.aot())
     entry = _table(station)
@@ -35,19 +39,68 @@ def with_station(text: str, station: NewStation) -> str:
     return tomlkit.dumps(document)
 
 
+def with_enabled(text: str, name: str, *, enabled: bool) -> str:
+    """The text with the entry `name`, which is there, locked out or let in again."""
+    document = tomlkit.parse(text)
+    entry = _entry(document, name)
+    if entry.get("enabled", True) != enabled:
+        _set(entry, "enabled", enabled)
+    return tomlkit.dumps(document)
+
+
+def with_revoked(text: str, name: str, serials: Iterable[int]) -> str:
+    """The text with more `revoked_serials` at the entry `name`, which is there; each stands there once."""
+    document = tomlkit.parse(text)
+    entry = _entry(document, name)
+    listed = {int(str(serial).replace(":", ""), 16) for serial in entry.get("revoked_serials", ())}
+    missing = [f"{serial:x}" for serial in dict.fromkeys(serials) if serial not in listed]
+    if "revoked_serials" in entry:
+        entry["revoked_serials"].extend(missing)
+    elif missing:
+        _set(entry, "revoked_serials", missing)
+    return tomlkit.dumps(document)
+
+
+def with_ca(text: str, name: str, ca: str) -> str:
+    """The text with the entry `name`, which is there, moved to another station CA: hex SHA-256 of its certificate."""
+    document = tomlkit.parse(text)
+    _entry(document, name)["identity"]["ca"] = ca
+    return tomlkit.dumps(document)
+
+
+def _entry(document: TOMLDocument, name: str) -> Any:
+    return next(entry for entry in document["stations"] if entry["name"] == name)
+
+
+def _set(entry: Any, setting: str, value: object) -> None:
+    """Set it; a new one in a table goes behind the others, before the blank lines and comments ahead of the next."""
+    if setting in entry or not isinstance(entry, Table):
+        entry[setting] = value
+        return
+    body = entry.value.body
+    ahead_of_next: list[Any] = []
+    while body and body[-1][0] is None:
+        ahead_of_next.append(body.pop()[1])
+    entry.add(setting, value)
+    for item in reversed(ahead_of_next):
+        entry.add(item)
+
+
 def _table(station: NewStation) -> Table:
     table = tomlkit.table()
     table.add("name", station.caller.name)
     if station.line:
         table.add("line", station.line)
-    table.add("identity", _identity(station.caller.uri))
+    table.add("identity", _identity(station))
     table.add("roles", list(station.roles))
     if station.profiles:
         table.add("profiles", list(station.profiles))
     return table
 
 
-def _identity(uri: str) -> InlineTable:
+def _identity(station: NewStation) -> InlineTable:
     identity = tomlkit.inline_table()
-    identity.update({"kind": "uri", "value": uri})
+    if station.ca is not None:
+        identity["ca"] = station.ca
+    identity.update({"kind": "uri", "value": station.caller.uri})
     return identity

@@ -33,12 +33,17 @@ class Identity(NamedTuple):
     value: str
 
 
+def fingerprint(certificate: x509.Certificate) -> str:
+    """Hex SHA-256 of a certificate, as `ca` of an identity is written."""
+    return certificate.fingerprint(hashes.SHA256()).hex()
+
+
 class StationCas:
     """The CAs that vouch for callers: the certificates of the client CA file."""
 
     def __init__(self, certificates: Iterable[x509.Certificate]) -> None:
         self.certificates = tuple(certificates)
-        self.fingerprints = tuple(_sha256(certificate).hex() for certificate in self.certificates)
+        self.fingerprints = tuple(map(fingerprint, self.certificates))
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -55,6 +60,11 @@ class StationCas:
             raise ConfigurationError(
                 f"the client CA file {path} holds no PEM certificates: put the station CA's certificate there"
             ) from error
+
+    @property
+    def pem(self) -> bytes:
+        """The certificates, as TLS takes them."""
+        return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in self.certificates)
 
     def issuer_of(self, certificate: x509.Certificate) -> str | None:
         """Hex SHA-256 of the station CA that signed `certificate`; None when none did."""
@@ -107,7 +117,7 @@ class PeerCertificate:
     @classmethod
     def _read(cls, certificate: x509.Certificate, ca: str) -> Self:
         spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        sha256 = _sha256(certificate).hex()
+        sha256 = fingerprint(certificate)
         return cls(
             ca=ca,
             identities=(Identity(ca, "sha256", sha256), *_names(certificate, ca)),
@@ -130,10 +140,6 @@ def _names(certificate: x509.Certificate, ca: str) -> Iterator[Identity]:
     common_names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     if len(common_names) == 1:
         yield Identity(ca, "cn", str(common_names[0].value))
-
-
-def _sha256(certificate: x509.Certificate) -> bytes:
-    return certificate.fingerprint(hashes.SHA256())
 
 
 def _unknown(why: str) -> Refused:

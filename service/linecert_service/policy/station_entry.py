@@ -31,7 +31,12 @@ def _sha256(value: str) -> str:
     return plain
 
 
-def _serial(value: object) -> int:
+def read_serial(value: object) -> int:
+    """Read a serial number as the file writes it.
+
+    Raises:
+        ValueError: it is none.
+    """
     plain = value.replace(":", "").lower() if isinstance(value, str) else ""
     if not _SERIAL.fullmatch(plain):
         raise ValueError("must be a serial number in hex, as text, as `openssl x509 -noout -serial` shows it")
@@ -47,7 +52,7 @@ def _last_second(value: object) -> float:
 
 
 Sha256 = Annotated[str, AfterValidator(_sha256)]
-Serial = Annotated[int, BeforeValidator(_serial)]
+Serial = Annotated[int, BeforeValidator(read_serial)]
 LastSecond = Annotated[float, BeforeValidator(_last_second)]
 Pattern = Annotated[str, AfterValidator(patterns.check)]
 Count = Annotated[int, Field(ge=1)]

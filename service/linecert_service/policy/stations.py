@@ -134,7 +134,8 @@ class Stations:
         raise Refused(
             reasons.ERROR_REASON_CALLER_UNKNOWN,
             f"the client certificate belongs to {which} of stations.toml: "
-            "add the caller with `linecert-server station add`, or restart the server if it was added since it started",
+            "add the caller with `linecert-server station add`; if it was added, the server's log says why that "
+            "stations.toml is not in force",
         )
 
 

@@ -26,27 +26,51 @@ class CallerMeter(Protocol):
     def station_certificate_not_after(self, station: str, timestamp: float) -> None:
         """The certificate that the station calls with ends then, in seconds since 1970."""
 
+    def station_gone(self, station: str) -> None:
+        """The station does not call any more."""
+
 
 class Callers:
     """Finds callers.
 
     A certificate is read once and remembered; expiry, revocation and the station's entry are judged on every call,
-    since a connection lives for days.
+    since a connection lives for days. Belongs to the event loop.
 
     Args:
         station_cas: the CAs that vouch for callers.
         stations: who may call.
         clock: the time.
         meter: is told when callers' certificates end.
+        keys: is filled with the SHA-256 of the public key of each caller that is let in.
+
+    Attributes:
+        stations: who may call now.
     """
 
-    def __init__(self, station_cas: StationCas, stations: Stations, clock: Clock, meter: CallerMeter) -> None:
-        self._stations = stations
+    stations: Stations
+
+    def __init__(
+        self,
+        station_cas: StationCas,
+        stations: Stations,
+        clock: Clock,
+        meter: CallerMeter,
+        keys: set[bytes] | None = None,
+    ) -> None:
         self._clock = clock
         self._meter = meter
+        self._keys = set() if keys is None else keys
         self._told: dict[str, float] = {}
-        # Refusals are not remembered: they raise.
+        self.replace(station_cas, stations)
+
+    def replace(self, station_cas: StationCas, stations: Stations) -> None:
+        """Judge by these from the next call on, also on connections that are open. Calls under way go on."""
+        self.stations = stations
+        # With it goes what was read of certificates: by whom they were issued. Refusals are not remembered: they raise.
         self._parse = lru_cache(_CACHED_CERTIFICATES)(lambda pem: PeerCertificate.parse(pem, station_cas))
+        for gone in self._told.keys() - stations.by_name.keys():
+            del self._told[gone]
+            self._meter.station_gone(gone)
 
     def describe(self, context: ServicerContext) -> dict[str, object]:
         """What an operator needs to find a caller that was refused: its address, and what its certificate says.
@@ -75,7 +99,8 @@ class Callers:
         if pem is None:
             raise Refused(reasons.ERROR_REASON_CALLER_UNKNOWN, "the call came without a client certificate")
         peer = self._parse(pem)
-        station = self._stations.admit(peer, self._clock.time())
+        station = self.stations.admit(peer, self._clock.time())
+        self._keys.add(peer.spki_sha256)
         if self._told.get(station.name) != peer.not_after:
             self._told[station.name] = peer.not_after
             self._meter.station_certificate_not_after(station.name, peer.not_after)

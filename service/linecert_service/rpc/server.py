@@ -1,8 +1,6 @@
 """The gRPC servers: the services behind mutual TLS, and health in plain text for probes."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Final
 
 import grpc
 import grpc.aio
@@ -11,45 +9,32 @@ from grpc_reflection.v1alpha import reflection
 
 from linecert import contract
 from linecert_service.domain.errors import ConfigurationError
+from linecert_service.rpc.connections import PROBES, ConnectionLimits
 from linecert_service.rpc.health import Health
-
-MAX_REQUEST_OCTETS: Final = 9 * 1024 * 1024
-"""A batch of 500 requests."""
-
-_OPTIONS: Final = (
-    ("grpc.max_receive_message_length", MAX_REQUEST_OCTETS),
-    # With it two servers would share a port, and calls would go to either of them.
-    ("grpc.so_reuseport", 0),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """The server's side of TLS: PEM each."""
-
-    key: bytes
-    certificate: bytes
-    client_ca: bytes
+from linecert_service.rpc.tls import LiveTls
 
 
 def main_server(
-    listen: str, tls: Tls, handlers: Iterable[grpc.GenericRpcHandler], healths: Health, *, reflect: bool
+    listen: str,
+    tls: LiveTls,
+    handlers: Iterable[grpc.GenericRpcHandler],
+    healths: Health,
+    limits: ConnectionLimits,
+    *,
+    reflect: bool,
 ) -> tuple[grpc.aio.Server, int]:
     """The server for callers, and the port that it took.
 
     Raises:
         ConfigurationError: the address cannot be listened at.
     """
-    server = grpc.aio.server(options=_OPTIONS)
+    server = grpc.aio.server(options=limits.options())
     server.add_generic_rpc_handlers(tuple(handlers))
     health_pb2_grpc.add_HealthServicer_to_server(healths.servicer, server)
     if reflect:
         names = [service.full_name for service in contract.SERVICES]
         reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
-    credentials = grpc.ssl_server_credentials(
-        [(tls.key, tls.certificate)], root_certificates=tls.client_ca, require_client_auth=True
-    )
-    return server, _bound(lambda: server.add_secure_port(listen, credentials), listen, "server.listen")
+    return server, _bound(lambda: server.add_secure_port(listen, tls.credentials()), listen, "server.listen")
 
 
 def health_server(listen: str, healths: Health) -> tuple[grpc.aio.Server, int]:
@@ -58,7 +43,7 @@ def health_server(listen: str, healths: Health) -> tuple[grpc.aio.Server, int]:
     Raises:
         ConfigurationError: the address cannot be listened at.
     """
-    server = grpc.aio.server(options=_OPTIONS)
+    server = grpc.aio.server(options=PROBES.options())
     health_pb2_grpc.add_HealthServicer_to_server(healths.servicer, server)
     return server, _bound(lambda: server.add_insecure_port(listen), listen, "server.health_listen")
 

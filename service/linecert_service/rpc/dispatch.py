@@ -5,8 +5,7 @@ is refused to everybody. A method without a handler answers UNIMPLEMENTED.
 """
 
 import contextlib
-import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
 
@@ -15,7 +14,6 @@ import structlog
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
-from google.rpc import code_pb2
 
 from linecert import contract
 from linecert.v1 import error_reason_pb2 as reasons
@@ -24,14 +22,14 @@ from linecert_service.domain.clock import Clock
 from linecert_service.domain.errors import Refused
 from linecert_service.issuance.planning import Caller
 from linecert_service.rpc import fields
-from linecert_service.rpc.audit_trail import AuditTrail
 from linecert_service.rpc.errors import rpc_status_of
 from linecert_service.rpc.identity import Callers, ServicerContext
+from linecert_service.rpc.rejections import Rejections, named
 
 DEFAULT_DEADLINE_SECONDS: Final = 30.0
 """For a call that comes without one."""
 
-_ISSUING: Final = "SigningService"
+INTERNAL_MESSAGE: Final = "an error of the service, which its log tells: call the operator"
 
 _log = structlog.get_logger("linecert.rpc")
 
@@ -58,7 +56,14 @@ StreamHandler = Callable[[Any, Call], AsyncGenerator[Message, None]]
 It is asked for the next one when the one before is on its way, and closed when the caller is gone.
 """
 
-Handler = UnaryHandler | StreamHandler
+UploadHandler = Callable[[AsyncIterator[Any], Call], Awaitable[Message]]
+"""Takes the request messages as they come, and returns the response or raises Refused, before the last one or after.
+
+A message is read from the connection when it is asked for, so that a stream takes no more memory than its handler. One
+that the caller broke off ends like one that is complete: what a handler did of it must be of use by itself.
+"""
+
+Handler = UnaryHandler | StreamHandler | UploadHandler
 
 
 class CallMeter(Protocol):
@@ -70,9 +75,6 @@ class CallMeter(Protocol):
     def call_answered(self, method: str, code: str, seconds: float) -> None:
         """It ended with this status code, such as `OK`."""
 
-    def request_rejected(self, reason: str, line: str, station: str) -> None:
-        """It was refused; `line` and `station` are empty for an unknown caller."""
-
 
 class Dispatcher:
     """Makes gRPC handlers of use cases.
@@ -81,17 +83,17 @@ class Dispatcher:
         callers: finds callers.
         clock: the time.
         meter: is told of calls.
-        trail: tells the log of refusals.
+        rejections: is told of refusals.
     """
 
-    def __init__(self, callers: Callers, clock: Clock, meter: CallMeter, trail: AuditTrail) -> None:
+    def __init__(self, callers: Callers, clock: Clock, meter: CallMeter, rejections: Rejections) -> None:
         self._callers = callers
         self._clock = clock
         self._meter = meter
-        self._trail = trail
+        self._rejections = rejections
 
     def service(self, service: ServiceDescriptor, handlers: Mapping[str, Handler]) -> grpc.GenericRpcHandler:
-        """The handlers of a service, by method name; a stream's where the contract says `returns (stream ...)`."""
+        """The handlers of a service, by method name; those of streams where the contract says `stream`."""
         return grpc.method_handlers_generic_handler(service.full_name, dict(self._methods(service, handlers)))
 
     def _methods(
@@ -103,37 +105,42 @@ class Dispatcher:
             if method.server_streaming:
                 streamed = self._behavior(method, _streamed(cast("StreamHandler", handler)))
                 yield name, grpc.unary_stream_rpc_method_handler(streamed)
+            elif method.client_streaming:
+                uploaded = self._behavior(method, _uploaded(cast("UploadHandler", handler)), _each_parsed)
+                yield name, grpc.stream_unary_rpc_method_handler(uploaded)
             else:
                 answered = self._behavior(method, _answered(cast("UnaryHandler", handler)))
                 yield name, grpc.unary_unary_rpc_method_handler(answered)
 
-    def _behavior(self, method: MethodDescriptor, answer: "_Answer") -> Callable[[bytes, ServicerContext], Any]:
+    def _behavior(
+        self, method: MethodDescriptor, answer: "_Answer", parse: "_Parse | None" = None
+    ) -> Callable[[Any, ServicerContext], Any]:
+        parse = parse or _parsed
         request_class = GetMessageClass(method.input_type)
         roles = contract.roles_of(method)
 
-        async def behavior(data: bytes, context: ServicerContext) -> bytes | None:
+        async def behavior(data: Any, context: ServicerContext) -> bytes | None:
             started = self._clock.monotonic()
             self._meter.call_began()
             caller: Caller | None = None
-            message: Message | None = None
+            message: Any = None
             code = grpc.StatusCode.CANCELLED
             try:
                 caller = self._callers.of(context)
                 _check_role(caller, roles, method)
                 call = Call(caller, started + _time_left(context))
-                message = _parsed(data, request_class)
+                message = parse(data, request_class)
                 response = await answer(message, call, context)
                 code = grpc.StatusCode.OK
             except Refused as refused:
                 status = rpc_status_of(refused)
                 code = status.code
-                self._tell(refused, caller, method)
-                self._log_rejected(refused, method, self._whom(caller, context) | _request_of(message, refused))
+                self._tell(refused, method, caller, context, message)
                 await context.abort(code, status.message, status.trailing_metadata)
             except Exception:  # noqa: BLE001 - the edge: whatever it is, the caller gets a status, and the log the rest
                 code = grpc.StatusCode.INTERNAL
                 _log.exception("call failed", method=method.name, station=_name(caller))
-                await context.abort(code, "an error of the service, which its log tells: call the operator")
+                await context.abort(code, INTERNAL_MESSAGE)
             else:
                 return response
             finally:
@@ -141,48 +148,24 @@ class Dispatcher:
 
         return behavior
 
-    def _tell(self, refused: Refused, caller: Caller | None, method: MethodDescriptor) -> None:
-        refusal = contract.refusal(refused.reason)
-        self._meter.request_rejected(refusal.name, caller.station.line if caller else "", _name(caller))
-        ours = refusal.status == code_pb2.UNAVAILABLE
-        # Of the requests for certificates: who may not read, or asks for nonsense, is in the service's own log.
-        if caller and not ours and method.containing_service.name == _ISSUING:
-            self._trail.rejected(caller.station, refusal.name, refused.registration_key)
-
-    def _whom(self, caller: Caller | None, context: ServicerContext) -> dict[str, object]:
-        if caller is None:
-            return self._callers.describe(context)
-        facts: dict[str, object] = {"station": caller.station.name}
-        if caller.station.line:
-            facts["line"] = caller.station.line
-        return facts
-
-    def _log_rejected(self, refused: Refused, method: MethodDescriptor, facts: Mapping[str, object]) -> None:
-        refusal = contract.refusal(refused.reason)
-        cause = {"cause": type(refused.__cause__).__name__} if refused.__cause__ else {}
-        _log.log(
-            logging.ERROR if cause and refusal.status == code_pb2.UNAVAILABLE else logging.WARNING,
-            "rejected",
-            method=method.name,
-            **facts,
-            reason=refusal.name,
-            message=refused.message,
-            **cause,
-        )
+    def _tell(
+        self,
+        refused: Refused,
+        method: MethodDescriptor,
+        caller: Caller | None,
+        context: ServicerContext,
+        message: Any,
+    ) -> None:
+        facts = named(caller.station) if caller else self._callers.describe(context)
+        facts |= fields.request_facts(message if isinstance(message, Message) else None, refused)
+        self._rejections.tell(refused, method, caller.station if caller else None, facts)
 
 
-def _request_of(message: Message | None, refused: Refused) -> dict[str, object]:
-    """What names the request, as far as it was validated."""
-    named: dict[str, object] = {}
-    with contextlib.suppress(Refused):
-        named["request_id"] = fields.request_id(getattr(message, "request_id", ""), "request_id")
-    if refused.registration_key is not None:
-        named["registration_id"] = refused.registration_key
-    return named
-
-
-_Answer = Callable[[Message, Call, ServicerContext], Awaitable[bytes | None]]
+_Answer = Callable[[Any, Call, ServicerContext], Awaitable[bytes | None]]
 """Answers a call; None where all was written to the context."""
+
+_Parse = Callable[[Any, type[Message]], Any]
+"""Makes what a handler takes of what grpc gives: a message of octets, or messages of a stream of octets."""
 
 
 def _answered(handler: UnaryHandler) -> _Answer:
@@ -198,6 +181,14 @@ def _streamed(handler: StreamHandler) -> _Answer:
         async with contextlib.aclosing(handler(request, call)) as messages:
             async for message in messages:
                 await context.write(message.SerializeToString())
+
+    return answer
+
+
+def _uploaded(handler: UploadHandler) -> _Answer:
+    async def answer(requests: AsyncGenerator[Message, None], call: Call, _context: ServicerContext) -> bytes:
+        async with contextlib.aclosing(requests) as messages:
+            return (await handler(messages, call)).SerializeToString()
 
     return answer
 
@@ -227,6 +218,11 @@ def _parsed(data: bytes, request_class: type[Message]) -> Message:
             f"the request is no {request_class.DESCRIPTOR.full_name}, or a text in it is not UTF-8: make the client's "
             "stubs from this service's contract",
         ) from None
+
+
+async def _each_parsed(stream: AsyncIterator[bytes], request_class: type[Message]) -> AsyncGenerator[Message, None]:
+    async for data in stream:
+        yield _parsed(data, request_class)
 
 
 def _name(caller: Caller | None) -> str:

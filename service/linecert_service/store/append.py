@@ -6,46 +6,27 @@ savepoints, no ON CONFLICT and no RETURNING; the UNIQUE constraints only guard.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from linecert.contract import refusal
-from linecert.transparency import Frontier, Node, canonical_json, leaf_hash
+from linecert.transparency import canonical_json
 from linecert_service.domain.errors import Refused
 from linecert_service.domain.events import NewEvent
 from linecert_service.domain.records import CertificateRecord, EventRecord
 from linecert_service.domain.requests import SignedCertificate
-from linecert_service.store.backend import Row, Writer
+from linecert_service.store.backend import Writer
 from linecert_service.store.classify import Answered, New, classify
+from linecert_service.store.growth import LEAF_VERSION, Growth, Head, event_row
 from linecert_service.store.issuers import Issuers
-from linecert_service.store.leaves import leaf_of_certificate, leaf_of_event
-from linecert_service.store.log_guard import LogInconsistent
 from linecert_service.store.lookup import standing_for
 from linecert_service.store.rows import issuer_row, row_of
 from linecert_service.store.standing import Stand, Standing
 
-LEAF_VERSION: Final = 1
-
 Entry = SignedCertificate | NewEvent
 """What may be appended."""
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The log as the append left it, or found it.
-
-    Attributes:
-        size: how many leaves.
-        last_at: microseconds since 1970 of the last leaf; no later one is earlier.
-        root: the Merkle tree's root.
-    """
-
-    size: int
-    last_at: int
-    root: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,49 +48,22 @@ class Attempt:
 
     Attributes:
         appended: its outcome, if the commit was made; None before the first.
+        event: the last one that it added, if it added any.
     """
 
     appended: Appended | None = None
+    event: EventRecord | None = None
 
-
-@dataclass(slots=True)
-class _Stretch:
-    """The part of the log that one transaction adds."""
-
-    frontier: Frontier
-    at: int
-    certificates: list[CertificateRecord] = field(default_factory=list)
-    events: list[EventRecord] = field(default_factory=list)
-    nodes: list[Node] = field(default_factory=list)
-    counts: dict[str, list[int]] = field(default_factory=dict)
-
-    def add_certificate(self, signed: SignedCertificate, new: New) -> CertificateRecord:
-        record = _record(signed, new, self.frontier.size, self.at)
-        self._add_leaf(leaf_of_certificate(record))
-        self.certificates.append(record)
-        if new.work_order is not None:
-            counts = self.counts.setdefault(new.work_order, [0, 0])
-            counts[new.generation > 1] += 1
-        return record
-
-    def add_event(self, event: NewEvent) -> None:
-        record = EventRecord(
-            log_index=self.frontier.size,
-            leaf_version=LEAF_VERSION,
-            kind=event.kind,
-            serial=event.serial,
-            registration_key=event.registration_key,
-            station=event.station,
-            actor=event.actor,
-            reason=event.reason,
-            detail=event.detail,
-            at=self.at,
-        )
-        self._add_leaf(leaf_of_event(record))
-        self.events.append(record)
-
-    def _add_leaf(self, leaf: bytes) -> None:
-        self.nodes += self.frontier.append(leaf_hash(leaf))
+    def found(self, writer: Writer, head: Head) -> Appended | None:
+        """The outcome, if the commit was made. Certificates alone need no such look: their serials tell."""
+        if self.appended is None:
+            return None
+        # Another server may have gone on from there; then the event stands at its place in the log.
+        if head == self.appended.head or (
+            self.event is not None and writer.event(self.event.log_index) == event_row(self.event)
+        ):
+            return self.appended
+        return None
 
 
 def append(
@@ -141,36 +95,32 @@ def append(
     """
     try:
         # 1. Take the lock.
-        size, last_at, frontier, root = writer.begin()
-        _check_seen(seen, size, root)
+        growth = Growth.begin(writer, seen)
         attempt = attempt or Attempt()
-        if attempt.appended and (size, root) == (attempt.appended.head.size, attempt.appended.head.root):
+        if done := attempt.found(writer, growth.found):
             writer.rollback()
-            return attempt.appended
-        stretch = _Stretch(Frontier.from_bytes(size, frontier), max(last_at, int(now * 1_000_000)))
+            return done
+        growth.date(now)
         signed = [entry for entry in entries if isinstance(entry, SignedCertificate)]
         # 2. Read what may decide.
         standing = standing_for(writer, issuers, [entry.claim for entry in signed])
         # 3. Classify and number.
-        outcomes = [_settle(entry, standing, stretch, now) for entry in signed]
+        outcomes = [_settle(entry, standing, growth, now) for entry in signed]
         for entry in entries:
             if isinstance(entry, NewEvent):
-                stretch.add_event(entry)
+                growth.add_event(entry)
         # 4. Write.
-        rows = [row_of(record, issuers.id_of(record.issuer_sha256)) for record in stretch.certificates]
-        head = _write(writer, stretch, rows)
+        head = growth.write(
+            writer, [row_of(record, issuers.id_of(record.issuer_sha256)) for record in growth.certificates]
+        )
+        _count(writer, growth.certificates)
         # 5. Make it durable.
-        attempt.appended = Appended(outcomes, head)
+        attempt.appended, attempt.event = Appended(outcomes, head), growth.events[-1] if growth.events else None
         writer.commit()
     except BaseException:
         writer.rollback()
         raise
     return attempt.appended
-
-
-def _check_seen(seen: Head | None, size: int, root: bytes) -> None:
-    if seen and (size < seen.size or (size == seen.size and root != seen.root)):
-        raise LogInconsistent(f"it had {seen.size} entries a moment ago, and has {size} that are not the same")
 
 
 def add_issuer(writer: Writer, name: str, chain: Sequence[x509.Certificate], now: Callable[[], float]) -> bool:
@@ -190,17 +140,17 @@ def add_issuer(writer: Writer, name: str, chain: Sequence[x509.Certificate], now
     """
     sha256 = chain[0].fingerprint(SHA256())
     try:
-        size, last_at, frontier, _root = writer.begin()
+        growth = Growth.begin(writer)
         known = {row[1]: row[0] for row in writer.issuers()}
         if sha256 in known:
             writer.rollback()
             return False
-        stretch = _Stretch(Frontier.from_bytes(size, frontier), max(last_at, int(now() * 1_000_000)))
+        growth.date(now())
         number = max(known.values(), default=0) + 1
-        writer.insert("issuers", [issuer_row(number, chain, stretch.at)])
+        writer.insert("issuers", [issuer_row(number, chain, growth.at)])
         detail = canonical_json({"name": name, "certificate_sha256": sha256.hex()}).decode()
-        stretch.add_event(NewEvent("issuer_added", detail=detail))
-        _write(writer, stretch, [])
+        growth.add_event(NewEvent("issuer_added", detail=detail))
+        growth.write(writer)
         writer.commit()
     except BaseException:
         writer.rollback()
@@ -208,34 +158,31 @@ def add_issuer(writer: Writer, name: str, chain: Sequence[x509.Certificate], now
     return True
 
 
-def _settle(signed: SignedCertificate, standing: Standing, stretch: _Stretch, now: float) -> Answered | Refused:
+def _settle(signed: SignedCertificate, standing: Standing, growth: Growth, now: float) -> Answered | Refused:
     try:
         verdict = classify(signed.claim, standing, now, signed.serial)
     except Refused as error:
         error.registration_key = signed.claim.registration_key
-        stretch.add_event(_discarded(signed, refusal(error.reason).name))
+        growth.add_event(_discarded(signed, refusal(error.reason).name))
         return error
     if isinstance(verdict, Answered):
         if verdict.replayed:
-            stretch.add_event(_discarded(signed, "REPLAYED"))
+            growth.add_event(_discarded(signed, "REPLAYED"))
         return verdict
-    record = stretch.add_certificate(signed, verdict)
+    record = _record(signed, verdict, growth.frontier.size, growth.at)
+    growth.add_certificate(record)
     standing.add(record)
     return Answered(Stand(record), replayed=False)
 
 
-def _write(writer: Writer, stretch: _Stretch, certificates: Sequence[Row]) -> Head:
-    if certificates:
-        writer.insert("certificates", certificates)
-    if stretch.events:
-        writer.insert("events", [_event_row(event) for event in stretch.events])
-    if stretch.nodes:
-        writer.insert("log_nodes", [(node.level, node.index, node.hash) for node in stretch.nodes])
-    for order, (issued, replacements) in stretch.counts.items():
+def _count(writer: Writer, certificates: Sequence[CertificateRecord]) -> None:
+    """Count for the work orders: first certificates, and replacements."""
+    counts: dict[str, list[int]] = {}
+    for record in certificates:
+        if record.work_order is not None:
+            counts.setdefault(record.work_order, [0, 0])[record.generation > 1] += 1
+    for order, (issued, replacements) in counts.items():
         writer.count_for_order(order, issued, replacements)
-    head = Head(stretch.frontier.size, stretch.at, stretch.frontier.root())
-    writer.write_head(head.size, head.last_at, stretch.frontier.to_bytes(), head.root)
-    return head
 
 
 def _record(signed: SignedCertificate, new: New, index: int, at: int) -> CertificateRecord:
@@ -276,19 +223,4 @@ def _discarded(signed: SignedCertificate, reason: str) -> NewEvent:
         registration_key=claim.registration_key,
         station=claim.station,
         reason=reason,
-    )
-
-
-def _event_row(event: EventRecord) -> tuple[object, ...]:
-    return (
-        event.log_index,
-        event.leaf_version,
-        event.kind,
-        event.serial,
-        event.registration_key,
-        event.station,
-        event.actor,
-        event.reason,
-        event.detail,
-        event.at,
     )

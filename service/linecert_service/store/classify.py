@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 from linecert.v1 import error_reason_pb2 as reasons
 from linecert_service.domain.errors import Refused
 from linecert_service.domain.requests import Claim
+from linecert_service.domain.work_orders import unknown_order
 from linecert_service.store.standing import Stand, Standing, WorkOrderStand
 
 NEW_KEY_REASONS: Final = frozenset({"REWORK", "KEY_COMPROMISE"})
@@ -188,11 +189,7 @@ def _check_replacement_limit(order: WorkOrderStand | None) -> None:
 
 def _check_order(claim: Claim, name: str, order: WorkOrderStand | None) -> None:
     if order is None:
-        raise Refused(
-            reasons.ERROR_REASON_WORK_ORDER_UNKNOWN,
-            f"there is no work order {name}; ask the planner to open it",
-            field="work_order",
-        )
+        raise unknown_order(name, "work_order")
     if not order.open:
         raise Refused(
             reasons.ERROR_REASON_WORK_ORDER_CLOSED,
@@ -212,11 +209,15 @@ def _check_order(claim: Claim, name: str, order: WorkOrderStand | None) -> None:
 
 def _check_order_fits(claim: Claim, order: WorkOrderStand) -> None:
     if order.lines and claim.line not in order.lines:
-        problem, field = f"is not for line {claim.line}", "work_order"
+        problem, field = f"is not for line {claim.line}; ask the planner to add it", "work_order"
     elif order.profile != claim.profile:
-        problem, field = f"is for profile {order.profile}, not for {claim.profile}", "profile"
+        problem = (
+            f"is for profile {order.profile}, not for {claim.profile}; ask the planner for an order of that profile"
+        )
+        field = "profile"
     elif not order.patterns.allow(claim.registration_id):
-        problem, field = "has registration-ID patterns, none of which this device's ID matches", "csr"
+        problem = "has registration-ID patterns, none of which this device's ID matches; ask the planner to add one"
+        field = "csr"
     else:
         return
     raise Refused(reasons.ERROR_REASON_WORK_ORDER_NOT_ALLOWED, f"work order {order.name} {problem}", field=field)

@@ -9,13 +9,15 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Final, TypeAlias
 
 from linecert_service.domain.clock import Clock
-from linecert_service.domain.errors import StoreUnavailable
+from linecert_service.domain.errors import Refused, StoreUnavailable
 from linecert_service.domain.events import NewEvent
 from linecert_service.domain.ports import OnRecorded, Outcome
 from linecert_service.domain.requests import SignedCertificate
+from linecert_service.domain.work_orders import OrderChange, OrderOutcome
 from linecert_service.store.append import Entry
 from linecert_service.store.appender import Appender
 from linecert_service.store.checkpoints import Checkpoints
@@ -28,6 +30,9 @@ MAX_ENTRIES: Final = 256
 STUCK_SECONDS: Final = 5.0
 """After which an append that is still under way counts as stuck."""
 
+OnChanged: TypeAlias = Callable[[OrderOutcome], None]
+"""Called in the event loop with what became of the change of a work order."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Submission:
@@ -38,6 +43,26 @@ class _Submission:
     def certificates(self) -> int:
         """How many outcomes it waits for."""
         return sum(isinstance(entry, SignedCertificate) for entry in self.entries)
+
+    def refused(self, error: Refused) -> Callable[[], None]:
+        """What tells its owner that it was refused."""
+        return partial(self.on_recorded, [error] * self.certificates)
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """The change of a work order: a transaction of its own."""
+
+    change: OrderChange
+    actor: str
+    on_changed: OnChanged
+
+    def refused(self, error: Refused) -> Callable[[], None]:
+        """What tells its owner that it was refused."""
+        return partial(self.on_changed, error)
+
+
+_Job: TypeAlias = _Submission | _Change
 
 
 class Committer:
@@ -55,7 +80,7 @@ class Committer:
         self._checkpoints = checkpoints
         self._clock = clock
         self._watcher = watcher
-        self._queue: queue.SimpleQueue[_Submission | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="committer")
         self._ended = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -72,6 +97,10 @@ class Committer:
     def record(self, event: NewEvent) -> None:
         """Take over an event."""
         self._put(_Submission([event], _ignore))
+
+    def change(self, change: OrderChange, actor: str, on_changed: OnChanged) -> None:
+        """Take over the change of a work order that `actor` asks for. Returns at once."""
+        self._put(_Change(change, actor, on_changed))
 
     def check(self) -> None:
         """Look whether it works.
@@ -97,8 +126,8 @@ class Committer:
         await asyncio.to_thread(self._thread.join)
         timer.cancel()
 
-    def _put(self, submission: _Submission) -> None:
-        self._queue.put(submission)
+    def _put(self, job: _Job) -> None:
+        self._queue.put(job)
         if self._ended.is_set():
             self._refuse_left_over()
 
@@ -118,30 +147,35 @@ class Committer:
     def _work(self) -> None:
         ending = False
         while not ending:
-            burst, ending = self._gather()
+            burst, change, ending = self._gather()
+            jobs: list[_Job] = [*burst, *change]
             try:
                 self._settle(burst)
+                del jobs[: len(burst)]
+                self._make(change)
             except BaseException:
-                self._refuse(burst)
+                self._refuse(jobs)
                 raise
             if self._until_checkpoint() == 0.0:
                 self._checkpoint(lambda: self._checkpoints.catch_up(self._size()))
 
-    def _gather(self) -> tuple[list[_Submission], bool]:
-        """What has been submitted, as far as it fits in a transaction; and whether that was the last."""
+    def _gather(self) -> tuple[list[_Submission], list[_Change], bool]:
+        """What has been submitted, as far as it fits in a transaction; a change behind it; whether it was the last."""
         burst: list[_Submission] = []
         entries = 0
         try:
-            submission = self._queue.get(timeout=self._until_checkpoint())
-            while submission is not None:
-                burst.append(submission)
-                entries += len(submission.entries)
+            job = self._queue.get(timeout=self._until_checkpoint())
+            while job is not None:
+                if isinstance(job, _Change):
+                    return burst, [job], False
+                burst.append(job)
+                entries += len(job.entries)
                 if entries >= MAX_ENTRIES:
-                    return burst, False
-                submission = self._queue.get_nowait()
+                    return burst, [], False
+                job = self._queue.get_nowait()
         except queue.Empty:
-            return burst, False
-        return burst, True
+            return burst, [], False
+        return burst, [], True
 
     def _until_checkpoint(self) -> float | None:
         """Seconds; None: nothing has grown, or nothing more is signed."""
@@ -156,20 +190,28 @@ class Committer:
             return
         outcomes = iter(self._appender.append([entry for submission in burst for entry in submission.entries]))
         self._deliver(
-            [(submission.on_recorded, [next(outcomes) for _ in range(submission.certificates)]) for submission in burst]
+            [
+                partial(submission.on_recorded, [next(outcomes) for _ in range(submission.certificates)])
+                for submission in burst
+            ]
         )
 
-    def _refuse(self, burst: Sequence[_Submission]) -> None:
-        error = StoreUnavailable("this server records nothing more; send again with the same request_id")
-        self._deliver([(submission.on_recorded, [error] * submission.certificates) for submission in burst])
+    def _make(self, changes: Sequence[_Change]) -> None:
+        for change in changes:
+            outcome = self._appender.change(change.change, change.actor)
+            self._deliver([partial(change.on_changed, outcome)])
+
+    def _refuse(self, jobs: Sequence[_Job]) -> None:
+        error = StoreUnavailable("this server records nothing more; send the same again")
+        self._deliver([job.refused(error) for job in jobs])
 
     def _refuse_left_over(self) -> None:
         """Answer what came after the end."""
-        left: list[_Submission] = []
+        left: list[_Job] = []
         with contextlib.suppress(queue.Empty):
             while True:
-                if submission := self._queue.get_nowait():
-                    left.append(submission)
+                if job := self._queue.get_nowait():
+                    left.append(job)
         if left:
             self._refuse(left)
 
@@ -181,12 +223,12 @@ class Committer:
         except Exception as error:  # noqa: BLE001 - a checkpoint that is late is not a certificate that is lost
             self._watcher.checkpoint_failed(error)
 
-    def _deliver(self, deliveries: Sequence[tuple[OnRecorded, Sequence[Outcome]]]) -> None:
+    def _deliver(self, answers: Sequence[Callable[[], None]]) -> None:
         if self._loop is None or self._loop.is_closed():
             return
-        for on_recorded, outcomes in deliveries:
+        for answer in answers:
             # One callback each: should one fail, the loop logs it and goes on with the others.
-            self._loop.call_soon_threadsafe(on_recorded, outcomes)
+            self._loop.call_soon_threadsafe(answer)
 
 
 def _ignore(_outcomes: Sequence[Outcome]) -> None:

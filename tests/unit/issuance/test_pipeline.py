@@ -9,16 +9,19 @@ from linecert import contract
 from linecert_service.csr.checker import CsrChecker
 from linecert_service.domain.clock import ClockGuard
 from linecert_service.domain.errors import Refused, StoreUnavailable
+from linecert_service.domain.issued_counts import IssuedCounts
 from linecert_service.domain.ports import Outcome
 from linecert_service.domain.records import Recorded
 from linecert_service.domain.requests import SignRequest
 from linecert_service.issuance.pipeline import MAX_BURST, Answer, Job, Pipeline, Validated
 from linecert_service.issuance.planning import Planner
+from linecert_service.issuance.shared_limits import charge_others
 from linecert_service.policy.limits import Limits
 from support import csrs
 from support.claims import NOW, claim, request_id, signed
 from support.doubles import FakeClock, FakeLedger, FakeRecorder, NullMeter, issued
 from support.issuing import caller, issuer, profile, request
+from support.waiting import until
 
 
 class Path:
@@ -30,11 +33,12 @@ class Path:
         self.ledger = FakeLedger(standing, changes.pop("error", None))
         planner = Planner(CsrChecker(), {"device": profile(issuer(kind))})
         guard = ClockGuard(self.clock)
+        self.limits = Limits(self.clock, {}.get)
         self.pipeline = Pipeline(
             planner,
             ledger=self.ledger,
             recorder=self.recorder,
-            limits=Limits(self.clock, {}),
+            limits=self.limits,
             clock=self.clock,
             guard=guard,
             meter=NullMeter(),
@@ -55,6 +59,17 @@ class Path:
         with pytest.raises(Refused) as caught:
             await self.answer(asked, **station)
         return contract.refusal(caught.value.reason).name
+
+
+class FakeCounter:
+    """Has counted already."""
+
+    def __init__(self, counts: IssuedCounts) -> None:
+        self._counts = counts
+
+    async def after(self, _start: int) -> IssuedCounts:
+        """The same each time."""
+        return self._counts
 
 
 def requests(count: int) -> list[SignRequest]:
@@ -207,6 +222,35 @@ async def test_limit_refuses_new_requests_and_answers_repetitions() -> None:
     assert await path.reason(request("device-02"), per_minute=1) == "STATION_LIMIT_REACHED"
     path.ledger.standing = known = issued(signed(), replayed=True)
     assert await path.answer(per_minute=1) is known
+
+
+async def test_limits_learn_where_the_certificate_stands() -> None:
+    """So that the reading of the log does not count it again."""
+    path = Path()
+    answer = await path.answer(per_minute=2)
+    assert isinstance(answer, Recorded)
+    row = answer.issued.record
+    counter = FakeCounter(IssuedCounts(row.log_index + 1, {("station-01", row.issued_at // 86_400_000_000): 1}))
+    await charge_others(counter, path.pipeline, path.limits)
+    assert path.limits.read_to == row.log_index + 1
+    await path.answer(request("device-02"), per_minute=2)
+
+
+async def test_what_is_being_recorded_is_waited_for_before_others_are_charged() -> None:
+    """A certificate that is on disk and not answered yet would be taken for another server's."""
+    path = Path(at_once=False)
+    job = path.job(per_minute=2)
+    await until(lambda: bool(path.recorder.bursts))
+    counter = FakeCounter(IssuedCounts(1_000_000, {("station-01", NOW // 86_400): 1}))
+    charging = asyncio.ensure_future(charge_others(counter, path.pipeline, path.limits))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not charging.done()
+    path.recorder.answer()
+    await charging
+    assert job.answer.done()
+    path.recorder.at_once = True
+    await path.answer(request("device-02"), per_minute=2)
 
 
 async def test_request_that_brought_nothing_new_costs_no_token() -> None:

@@ -42,3 +42,11 @@ def roca_prime(bits: int, seed: int) -> int:
         candidate = k * primorial + pow(65537, a, primorial)
         if is_prime(candidate):
             return candidate
+
+
+def primes_that_fermat_finds_in(rounds: int, bits: int) -> tuple[int, int]:
+    """Two primes, the product of which takes Fermat's method as many rounds, or a few less."""
+    p = prime(bits, seed=rounds)
+    # p + q = 2a and q - p = 2b: the round is about b**2 / (2 * sqrt(n)).
+    b = math.isqrt(2 * p * rounds)
+    return p, next_prime(p + 2 * b - (b >> bits // 2 - 20))

@@ -33,15 +33,6 @@ def is_power_of_65537(value: int, prime: int) -> bool:
     return False
 
 
-def primes_that_fermat_finds_in(rounds: int, bits: int) -> tuple[int, int]:
-    """Two primes, the product of which takes Fermat's method as many rounds, or a few less."""
-    p = weak_rsa.prime(bits, seed=rounds)
-    # p + q = 2a and q - p = 2b: the round is about b**2 / (2 * sqrt(n)).
-    b = math.isqrt(2 * p * rounds)
-    q = weak_rsa.next_prime(p + 2 * b - (b >> bits // 2 - 20))
-    return p, q
-
-
 def test_a_roca_key_is_refused(refused: Refusal) -> None:
     """RSA-2048 with the structure of CVE-2017-15361, signed as it should be."""
     key = csrs.rsa_key(weak_rsa.roca_prime(1024, 1), weak_rsa.roca_prime(1024, 2))
@@ -83,7 +74,7 @@ def test_close_primes_are_refused(refused: Refusal) -> None:
 @pytest.mark.parametrize("rounds", [2, 50, 100])
 def test_primes_that_fermat_finds_within_the_rounds_are_found(rounds: int) -> None:
     """Every distance that 110 rounds reach, at the size of real keys."""
-    p, q = primes_that_fermat_finds_in(rounds, 1024)
+    p, q = weak_rsa.primes_that_fermat_finds_in(rounds, 1024)
     needed = fermat_rounds_needed(p * q, FERMAT_ROUNDS)
     assert needed is not None
     assert abs(needed - rounds) <= 2
@@ -92,7 +83,7 @@ def test_primes_that_fermat_finds_within_the_rounds_are_found(rounds: int) -> No
 
 def test_primes_beyond_the_rounds_are_not_searched_for() -> None:
     """The search ends after 110 rounds."""
-    p, q = primes_that_fermat_finds_in(FERMAT_ROUNDS + 10, 1024)
+    p, q = weak_rsa.primes_that_fermat_finds_in(FERMAT_ROUNDS + 10, 1024)
     assert fermat_rounds_needed(p * q, FERMAT_ROUNDS + 20) is not None
     assert not has_close_factors(p * q)
 

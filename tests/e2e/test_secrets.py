@@ -3,20 +3,28 @@
 import asyncio
 import base64
 import os
+import secrets
 import subprocess
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
     NoEncryption,
     PrivateFormat,
+    load_pem_private_key,
 )
 
-from support import csrs
+from linecert_service.domain.errors import ConfigurationError
+from linecert_service.signers import key_file
+from support import csrs, softhsm
 from support.installations import Installation
-from support.server import LINECERT_SERVER, Caller, Refusal, ask, process, refused
+from support.server import LINECERT, LINECERT_SERVER, Caller, Refusal, ask, process, refused
 
 WINDOW = 12
 MARK = "swordfish"
@@ -59,7 +67,7 @@ def body_of(pem: bytes) -> bytes:
 
 async def test_neither_log_nor_metrics_nor_errors_hold_what_callers_sent(installation: Installation) -> None:
     """Keys pasted into CSRs and fields, CSRs good and bad, and text that was not checked; at log level debug."""
-    secrets: list[bytes] = []
+    sent: list[bytes] = []
     refusals: list[Refusal] = []
     with process(installation, "--log-level", "debug") as server:
         station = server.caller()
@@ -69,9 +77,9 @@ async def test_neither_log_nor_metrics_nor_errors_hold_what_callers_sent(install
             csr = csrs.make("device-02", key)
             for pem in private_pems(key):
                 refusals += await _paste(station, csrs.pem(csr), pem)
-                secrets.append(body_of(pem))
+                sent.append(body_of(pem))
             refusals.append(await refused(station.sign(ask(csr=csr[:-1] + bytes([csr[-1] ^ 1])))))
-            secrets.append(csr)
+            sent.append(csr)
         for fields in _fields_with_text():
             refusals.append(await refused(station.sign(ask(**fields))))
         await server.close_callers()
@@ -85,7 +93,7 @@ async def test_neither_log_nor_metrics_nor_errors_hold_what_callers_sent(install
     assert '"event":"issued"' in everything
     assert MARK not in everything
     assert "BEGIN" not in everything
-    for secret in (passphrase, *map(body_of, own), *secrets):
+    for secret in (passphrase, *map(body_of, own), *sent):
         assert not leaked(secret, everything)
 
 
@@ -119,20 +127,141 @@ def _fields_with_text() -> list[dict[str, object]]:
     ]
 
 
-@pytest.mark.parametrize("command", ["check", "serve"])
-def test_a_wrong_pass_phrase_is_not_repeated(installation: Installation, command: str) -> None:
-    """The sentence says which key it does not open; the status is 1."""
-    environment = os.environ | {"LINECERT_ISSUER_ISSUER_PASSPHRASE": f"{MARK}-{MARK}"}
-    result = subprocess.run(
-        [LINECERT_SERVER, command, "--config", str(installation.config)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert result.returncode == 1
-    output = result.stdout + result.stderr
-    assert MARK not in output
-    assert "issuer.key.pem" in output
-    assert "Traceback" not in output
+# A full run, with all that the service is told in confidence planted.
+
+_STRANGERS = ("AWS_SECRET_ACCESS_KEY", "AZURE_CLIENT_SECRET", "LINECERT_TOKEN", "PGPASSWORD")
+"""Secrets of others that stand in the environment of a service."""
+
+Plant = Callable[[Installation, Path, pytest.MonkeyPatch], list[bytes]]
+
+
+def planted() -> str:
+    """A secret that stands nowhere else."""
+    return secrets.token_hex(12)
+
+
+def _in_a_file(installation: Installation, _: Path, environment: pytest.MonkeyPatch) -> list[bytes]:
+    """The issuer's key in a file, its pass phrase in the environment."""
+    pki, passphrase = installation.layout.pki, planted().encode()
+    old = (pki / "issuer.passphrase").read_bytes().partition(b"\n")[0]
+    key = key_file.load(pki / "issuer.key.pem", old)
+    (pki / "issuer.passphrase").unlink()
+    locked = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase))
+    (pki / "issuer.key.pem").write_bytes(locked)
+    installation.edit('passphrase_file = "pki/issuer.passphrase"\n', "")
+    environment.setenv("LINECERT_ISSUER_ISSUER_PASSPHRASE", passphrase.decode())
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    return [passphrase, key.private_numbers().private_value.to_bytes(32)]
+
+
+def _in_a_token(installation: Installation, folder: Path, environment: pytest.MonkeyPatch) -> list[bytes]:
+    """The issuer's key in a token, its PIN in the environment."""
+    token = softhsm.new_token(folder / "softhsm", environment, pin=planted())
+    softhsm.move_issuer(installation, token, "P-256")
+    environment.setenv("LINECERT_ISSUER_ISSUER_PIN", token.pin)
+    return [token.pin.encode()]
+
+
+PLACES: dict[str, Plant] = {"file": _in_a_file, "token": _in_a_token}
+"""Where a CA key may live; each plants it, with what opens it. Another place is another line here."""
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_a_full_run_prints_no_secret(
+    installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """Checks, a server at its most talkative, its metrics, and its callers' commands, one that fails among them."""
+    secret = PLACES[place](installation, tmp_path, monkeypatch)
+    for name in _STRANGERS:
+        secret.append(planted().encode())
+        monkeypatch.setenv(name, secret[-1].decode())
+    monkeypatch.setenv("GRPC_VERBOSITY", "DEBUG")
+    printed = [output_of(LINECERT_SERVER, *command, "--config", installation.config) for command in _CHECKS]
+    with process(installation, "--log-level", "debug") as server:
+        printed += [
+            await asyncio.to_thread(output_of, LINECERT, *command) for command in _calls(tmp_path, installation)
+        ]
+        printed.append(await asyncio.to_thread(server.scrape))
+        assert server.terminate() == 0
+    everything = "".join(printed + server.lines)
+    assert '"event":"issued"' in everything
+    assert "CSR_NOT_ALONE" in everything
+    assert "PRIVATE KEY---" not in everything
+    keys = [path for top in (installation.folder, tmp_path / "out") for path in top.rglob("*key.pem")]
+    assert len(keys) > 6
+    for one in (*secret, *map(private_part, keys)):
+        assert not leaked(one, everything)
+
+
+def private_part(path: Path) -> bytes:
+    """What of a key file is secret: of an encrypted key all, of a plain one its number."""
+    pem = path.read_bytes()
+    if b"ENCRYPTED" in pem:
+        return body_of(pem)
+    key = load_pem_private_key(pem, None)
+    if isinstance(key, rsa.RSAPrivateKey):
+        return key.private_numbers().d.to_bytes(512).lstrip(b"\0")
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return key.private_numbers().private_value.to_bytes(48).lstrip(b"\0")
+    assert isinstance(key, Ed25519PrivateKey)
+    return key.private_bytes_raw()
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_what_does_not_open_the_key_is_not_shown(
+    installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """A start that fails is where values are printed most readily; the sentence says what does not fit."""
+    PLACES[place](installation, tmp_path, monkeypatch)
+    wrong = planted()
+    for kind in ("PASSPHRASE", "PIN"):
+        monkeypatch.setenv(f"LINECERT_ISSUER_ISSUER_{kind}", wrong)
+    printed = output_of(LINECERT_SERVER, "serve", "--log-level", "debug", "--config", installation.config)
+    assert printed.startswith("error: ")
+    assert "from the environment variable LINECERT_ISSUER_ISSUER_P" in printed
+    assert "Traceback" not in printed
+    assert not leaked(wrong.encode(), printed)
+
+
+@pytest.mark.parametrize("setting", ["pin", "passphrase", "client_secret"])
+def test_a_secret_that_is_put_where_none_belongs_is_not_shown(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, setting: str
+) -> None:
+    """As a setting in the TOML, or in a variable that looks like one: the message names the place, and no value."""
+    wrong = planted()
+    line = f'{setting} = "{wrong}"\n'
+    installation.edit("[issuers.issuer]\n", f"[issuers.issuer]\n{line}")
+    with pytest.raises(ConfigurationError, match=f"issuers.issuer.{setting}") as in_the_toml:
+        installation.settings()
+    installation.edit(line, "")
+    variable = f"LINECERT_ISSUERS__ISSUER__{setting.upper()}"
+    monkeypatch.setenv(variable, wrong)
+    with pytest.raises(ConfigurationError, match=variable) as in_the_environment:
+        installation.settings()
+    for caught in (in_the_toml, in_the_environment):
+        assert not leaked(wrong.encode(), "".join(traceback.format_exception(caught.value)))
+
+
+_CHECKS = (("check",), ("check", "--json"))
+
+
+def _calls(folder: Path, installation: Installation) -> Iterator[list[object]]:
+    """What a station and an auditor do; once with a private key beside the CSR."""
+    key = csrs.key("P-256", 7)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    pasted = folder / "device-01.key.pem"
+    pasted.write_bytes(csrs.pem(csrs.make("device-01", key)) + private_pems(key)[0])
+    out = ["--out", folder / "out"]
+    station: list[object] = ["-C", installation.layout.client("station-01")]
+    auditor: list[object] = ["-C", installation.layout.client("auditor-01")]
+    yield [*station, "sign", pasted, *out]
+    yield [*station, "make", "--registration-id", "device-02", *out]
+    yield [*station, "show", "--registration-id", "device-02", "--json"]
+    yield [*auditor, "verify"]
+
+
+def output_of(*command: object) -> str:
+    """All that a command prints, whatever it ends with."""
+    words = [str(part) for part in command]
+    result = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
+    return result.stdout + result.stderr

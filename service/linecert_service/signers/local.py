@@ -1,13 +1,16 @@
 """A CA key in the memory of the service, from an encrypted file."""
 
 import os
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from linecert_service.domain.ports import CaPrivateKey
 
 INLINE: Final = 0
+
+T = TypeVar("T")
 
 
 class LocalSigner:
@@ -23,6 +26,10 @@ class LocalSigner:
     def __init__(self, private_key: CaPrivateKey) -> None:
         self.private_key: CaPrivateKey = private_key
         self.workers = (os.cpu_count() or 1) if isinstance(private_key, RSAPrivateKey) else INLINE
+
+    async def in_turn(self, attempt: Callable[[], Awaitable[T]], deadline: float) -> T:  # noqa: ARG002 - the port's
+        """At once: a key in memory may be asked as often as one likes."""
+        return await attempt()
 
     def check(self) -> None:
         """A key in memory is in reach."""

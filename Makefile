@@ -103,6 +103,10 @@ bench: .venv/.stamp ## Issues a second, CPU and latency beside a bare echo serve
 bench-store: .venv/.stamp ## The audit store beside a log of ROWS=1000000, on DATABASE=sqlite, postgresql or both
 	$(PY) tests/bench/store.py --rows $(or $(ROWS),1000000) --database $(or $(DATABASE),both) $(ARGS)
 
+.PHONY: bench-key-vault
+bench-key-vault: .venv/.stamp ## The service on a key vault of 30 ms and 300 signatures a second
+	$(PY) tests/bench/key_vault.py $(ARGS)
+
 ## What is made
 
 .PHONY: proto

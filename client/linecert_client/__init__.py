@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from linecert_client.client import Client
     from linecert_client.config import Address, ClientConfig
     from linecert_client.credentials import Credential
+    from linecert_client.device_requests import DeviceRequest
     from linecert_client.errors import (
         ConfigurationError,
         DeadlineExceeded,
+        InputFileError,
         LinecertError,
         OutputError,
         Refused,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
         Profile,
         ReplacementReason,
     )
+    from linecert_client.work_orders import ExpectedDevice, ImportResult, WorkOrder
 
 __all__ = [
     "Address",
@@ -41,9 +44,13 @@ __all__ = [
     "ConfigurationError",
     "Credential",
     "DeadlineExceeded",
+    "DeviceRequest",
     "Event",
+    "ExpectedDevice",
     "Filter",
+    "ImportResult",
     "InclusionProof",
+    "InputFileError",
     "IssuedCertificate",
     "IssuedDevice",
     "Issuers",
@@ -59,6 +66,7 @@ __all__ = [
     "TlsError",
     "Unavailable",
     "Unreachable",
+    "WorkOrder",
 ]
 
 # Loaded when first used: the command line must set GRPC_VERBOSITY before gRPC is imported, and this module runs first.
@@ -66,10 +74,12 @@ _HOMES: Final = {
     "Client": "client",
     **dict.fromkeys(("Address", "ClientConfig"), "config"),
     "Credential": "credentials",
+    "DeviceRequest": "device_requests",
     **dict.fromkeys(
         (
             "ConfigurationError",
             "DeadlineExceeded",
+            "InputFileError",
             "LinecertError",
             "OutputError",
             "Refused",
@@ -84,6 +94,7 @@ _HOMES: Final = {
     **dict.fromkeys(
         ("Chain", "IssuedCertificate", "IssuedDevice", "Issuers", "Page", "Profile", "ReplacementReason"), "results"
     ),
+    **dict.fromkeys(("ExpectedDevice", "ImportResult", "WorkOrder"), "work_orders"),
 }
 
 

@@ -14,6 +14,7 @@ import grpc
 
 from linecert.v1.audit_pb2_grpc import AuditServiceStub
 from linecert.v1.signing_pb2_grpc import SigningServiceStub
+from linecert.v1.work_order_pb2_grpc import WorkOrderServiceStub
 from linecert_client.config import Address
 from linecert_client.credentials import Credential
 
@@ -44,6 +45,7 @@ class Server:
         self._channel = grpc.secure_channel(f"dns:///{address}", credentials, _OPTIONS)
         self.signing = SigningServiceStub(self._channel)
         self.audit = AuditServiceStub(self._channel)
+        self.work_orders = WorkOrderServiceStub(self._channel)
 
     def close(self) -> None:
         """End the connection; calls in flight are cancelled."""

@@ -3,23 +3,19 @@
 import uuid
 from collections.abc import Mapping
 from datetime import timedelta
-from types import MappingProxyType
-from typing import Final
 
-from linecert.v1.signing_pb2 import GetIssuersRequest, SignDeviceRequest
-from linecert_client import errors
+from linecert.v1.signing_pb2 import GetIssuersRequest
 from linecert_client.audit_calls import AuditCalls
-from linecert_client.errors import Refused
+from linecert_client.batch_calls import BatchCalls
+from linecert_client.device_requests import NO_ATTRIBUTES, DeviceRequest
 from linecert_client.results import IssuedDevice, Issuers, ReplacementReason
-
-MAX_CSR_SIZE: Final = 16 * 1024
-"""In bytes, as the service has it."""
-
-_NO_ATTRIBUTES: Final[Mapping[str, str]] = MappingProxyType({})
+from linecert_client.work_order_calls import WorkOrderCalls
 
 
-class Client(AuditCalls):
-    """Asks the service for device certificates, and for what was issued. A context manager; safe for threads.
+class Client(BatchCalls, AuditCalls, WorkOrderCalls):
+    """Asks the service for device certificates, for what was issued, and for work orders.
+
+    A context manager; safe for threads.
 
         with Client.from_folder("clients/station-01") as client:
             device = client.sign(csr)
@@ -48,7 +44,7 @@ class Client(AuditCalls):
         profile: str | None = None,
         work_order: str | None = None,
         lot: str | None = None,
-        attributes: Mapping[str, str] = _NO_ATTRIBUTES,
+        attributes: Mapping[str, str] = NO_ATTRIBUTES,
         validity: timedelta | None = None,
         replacement_reason: ReplacementReason | None = None,
         validate_only: bool = False,
@@ -76,21 +72,19 @@ class Client(AuditCalls):
             Unavailable: no server could serve it in time; the error carries the request_id.
             DeadlineExceeded: no answer in time; the error carries the request_id.
         """
-        _check_csr(csr)
-        request_id = request_id or str(uuid.uuid4())
-        request = SignDeviceRequest(
-            request_id=request_id,
+        request = DeviceRequest(
             csr=csr,
-            registration_id=registration_id or "",
-            profile=profile or "",
-            work_order=work_order or "",
-            lot=lot or "",
-            attributes=dict(attributes),
+            request_id=request_id or str(uuid.uuid4()),
+            registration_id=registration_id,
+            profile=profile,
+            work_order=work_order,
+            lot=lot,
+            attributes=attributes,
             validity=validity,
-            replacement_reason=replacement_reason.to_proto() if replacement_reason else None,
-            validate_only=validate_only,
+            replacement_reason=replacement_reason,
         )
-        answer = self._call(lambda server: server.signing.SignDevice, request, deadline, request_id)
+        message = request.to_proto(validate_only=validate_only)
+        answer = self._call(lambda server: server.signing.SignDevice, message, deadline, request.request_id)
         return IssuedDevice.from_answer(answer.issued, answer.chain, replayed=answer.replayed)
 
     def issuers(self, *, deadline: float | None = None) -> Issuers:
@@ -102,20 +96,3 @@ class Client(AuditCalls):
         return Issuers.from_proto(
             self._call(lambda server: server.signing.GetIssuers, GetIssuersRequest(), deadline),
         )
-
-
-def _check_csr(csr: bytes) -> None:
-    """What the service refuses too, where there is something to win by not asking it."""
-    if not csr:
-        raise _csr_refused("the CSR is empty", "CSR_MALFORMED", errors.FIX_DEVICE)
-    if len(csr) > MAX_CSR_SIZE:
-        problem = f"the CSR has more than {MAX_CSR_SIZE} bytes, which is the most that is read: send the CSR alone"
-        raise _csr_refused(problem, "CSR_TOO_LARGE", errors.FIX_DEVICE)
-    # When the service refuses it, the key has already left the station.
-    if b"PRIVATE KEY" in csr.upper():
-        problem = "the CSR holds a private key: it was not sent; send the CSR alone"
-        raise _csr_refused(problem, "CSR_NOT_ALONE", errors.FIX_STATION)
-
-
-def _csr_refused(problem: str, reason: str, action: str) -> Refused:
-    return Refused(problem, status="INVALID_ARGUMENT", reason=reason, action=action, field="csr")

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.x509.oid import NameOID
 
@@ -134,11 +135,28 @@ class DeviceFiles:
             leaf = x509.load_pem_x509_certificates(pem)[0]
         except ValueError:
             raise OutputError(self.chain_path, "is there already and holds no certificate", advice=MOVE_AWAY) from None
-        names = [name.value for name in leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-        if names != [self._registration_id]:
+        if _common_names(leaf) != [self._registration_id]:
             raise OutputError(self.chain_path, "holds the certificate of another device", advice=MOVE_AWAY)
         if not replacing and keys.spki(leaf.public_key()) != keys.spki(public_key):
             raise OutputError(self.chain_path, "holds the device's certificate for another key", advice=MOVE_AWAY)
+
+    def is_done(self, public_key: PublicKeyTypes, wishes: Mapping[str, str]) -> bool:
+        """Whether what this very request asks for is here: the first certificate of the device and key, with its chain.
+
+        Of a replacement nobody can tell: the chain may be that of the certificate before.
+
+        Raises:
+            OutputError: a file cannot be read, or is no journal.
+        """
+        pem = outputs.read(self.chain_path)
+        if pem is None or "replacement_reason" in wishes or not self.was_asked(public_key, wishes):
+            return False
+        try:
+            leaf, issuer, *_ = x509.load_pem_x509_certificates(pem)
+            leaf.verify_directly_issued_by(issuer)
+        except (ValueError, TypeError, InvalidSignature):
+            return False
+        return _common_names(leaf) == [self._registration_id] and keys.spki(leaf.public_key()) == keys.spki(public_key)
 
     def write_chain(self, device: IssuedDevice, *, replacing: bool) -> None:
         """Write the full chain; nothing is written where it stands already.
@@ -155,3 +173,7 @@ class DeviceFiles:
     def _request(self, public_key: PublicKeyTypes, wishes: Mapping[str, str]) -> dict[str, str]:
         digest = hashlib.sha256(keys.spki(public_key)).hexdigest()
         return {"registration_id": self._registration_id, "public_key_sha256": digest, **wishes}
+
+
+def _common_names(certificate: x509.Certificate) -> list[str | bytes]:
+    return [name.value for name in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]

@@ -34,3 +34,10 @@ def parse(text: str) -> timedelta:
     if not span:
         raise ValueError("the time must be longer than zero")
     return span
+
+
+def text(span: timedelta) -> str:
+    """A span of whole seconds, as `parse` reads it."""
+    seconds = int(span.total_seconds())
+    unit = next(unit for unit in ("d", "h", "m", "s") if not seconds % int(_UNITS[unit].total_seconds()))
+    return f"{seconds // int(_UNITS[unit].total_seconds())}{unit}"

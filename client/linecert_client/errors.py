@@ -3,6 +3,7 @@
     LinecertError
     +-- ConfigurationError   the client's own folder is wrong: client.toml or one of the files that it names
     +-- TlsError             TLS itself fails: trying again cannot help until a certificate is replaced
+    +-- InputFileError       a file that is read, such as a CSV of devices, is wrong
     +-- OutputError          a file cannot be written, or holds something else and is not overwritten
     +-- Refused              the service refused the call, for a reason of the contract
     +-- Unavailable          no server could serve the call before its deadline
@@ -13,11 +14,13 @@ Every one says who has to act (`action`, a name of the contract's Action such as
 (`advice`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
+
+from linecert_client import explanations
 
 FIX_DEVICE: Final = "fix_device"
 FIX_STATION: Final = "fix_station"
@@ -32,14 +35,6 @@ _ADVICE: Final[Mapping[str, str]] = MappingProxyType(
         ASK_PLANNER: "Ask production planning: the work order or the plan has to change first.",
         CALL_OPERATOR: "Call the operator of the certificate service and pass this message on.",
         RETRY: "Try again later.",
-    }
-)
-_ADVICE_BY_REASON: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "REGISTRATION_ID_TAKEN": (
-            "If this device was given a new key, repeat the request with a replacement reason (`--reason`), which the "
-            "operator must allow for this station. Otherwise correct the device: its CSR carries another device's ID."
-        ),
     }
 )
 MOVE_AWAY: Final = "Move the file away or choose another --out folder, then run the same command again."
@@ -102,6 +97,28 @@ class TlsError(LinecertError):
         return "Check this machine's clock, then ask the operator for a new certificate or the right server-ca.pem."
 
 
+class InputFileError(LinecertError):
+    """A file that is read, such as a CSV of a work order's devices, is wrong: nothing of it was sent.
+
+    Attributes:
+        path: the file.
+        line: of the file, counted from 1; None where the file as a whole is to blame.
+        problems: all that is wrong, one text each with file and line; at most a few are kept.
+    """
+
+    def __init__(self, path: Path, problem: str, *, line: int | None = None, problems: Sequence[str] = ()) -> None:
+        where = f"{path}:{line}" if line else str(path)
+        super().__init__(f"{where}: {problem}", action=ASK_PLANNER)
+        self.path = path
+        self.line = line
+        self.problems = tuple(problems) or (self.message,)
+
+    @property
+    def advice(self) -> str:
+        """What to do about the file."""
+        return "Correct the file, or ask production planning for a correct one, then run the same command again."
+
+
 class OutputError(LinecertError):
     """A file cannot be written, or holds something that is not overwritten.
 
@@ -152,8 +169,10 @@ class Refused(LinecertError):
 
     @property
     def advice(self) -> str:
-        """What to do next; after how many seconds, where the service said so."""
-        advice = _ADVICE_BY_REASON.get(self.reason) or super().advice
+        """What to do next, as the catalogue has it; after how many seconds, where the service said so."""
+        explained = explanations.catalogue().get(self.reason)
+        # A newer service may act otherwise on a reason than this version knows.
+        advice = explained.do if explained and explained.action == self.action else super().advice
         if self.retry_after is None:
             return advice
         return f"{advice} Not before {self.retry_after:g} second{'' if self.retry_after == 1 else 's'} from now."

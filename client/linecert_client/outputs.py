@@ -7,7 +7,7 @@ import contextlib
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -39,7 +39,16 @@ def write(path: Path, data: bytes) -> None:
     Raises:
         OutputError: the file system refuses.
     """
-    with _refusals(path), _temporary(path, data, _PUBLIC) as temporary:
+    write_lines(path, (data,))
+
+
+def write_lines(path: Path, lines: Iterable[bytes]) -> None:
+    """Put `lines`, which bring their ends along, at `path`, in the place of what is there.
+
+    Raises:
+        OutputError: the file system refuses.
+    """
+    with _refusals(path), _temporary(path, lines, _PUBLIC) as temporary:
         temporary.replace(path)
         _sync_folder(path.parent)
 
@@ -50,7 +59,7 @@ def write_private(path: Path, data: bytes) -> None:
     Raises:
         OutputError: there is a file already (a key is never overwritten), or the file system refuses.
     """
-    with _refusals(path), _temporary(path, data, _PRIVATE) as temporary:
+    with _refusals(path), _temporary(path, (data,), _PRIVATE) as temporary:
         _move_to_new(temporary, path)
         _sync_folder(path.parent)
 
@@ -89,13 +98,13 @@ def _refusals(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _temporary(path: Path, data: bytes, mode: int) -> Iterator[Path]:
+def _temporary(path: Path, lines: Iterable[bytes], mode: int) -> Iterator[Path]:
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     # O_BINARY is Windows' own, O_NOFOLLOW everybody else's.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
     try:
         with os.fdopen(os.open(temporary, flags, mode), "wb") as file:
-            file.write(data)
+            file.writelines(lines)
             file.flush()
             os.fsync(file.fileno())
         yield temporary

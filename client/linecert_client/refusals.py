@@ -7,7 +7,7 @@ from typing import Final, cast
 
 import grpc
 from google.protobuf.message import DecodeError
-from google.rpc import error_details_pb2, status_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from linecert import contract
 from linecert_client import errors
@@ -44,10 +44,19 @@ class _Details:
 
 def refused(error: grpc.RpcError) -> Refused:
     """The refusal that a failed call carries. A call that ends without details is one too, without a reason."""
-    details = _details(error)
-    status = error.code().name
+    return _refused(error.code().name, error.details() or "", _status(error))
+
+
+def refused_item(error: status_pb2.Status) -> Refused:
+    """The refusal of one item of a batch, whose call did not fail."""
+    known = error.code in code_pb2.Code.values()
+    return _refused(code_pb2.Code.Name(error.code) if known else "UNKNOWN", error.message, error)
+
+
+def _refused(status: str, message: str, carried: status_pb2.Status) -> Refused:
+    details = _details(carried)
     return Refused(
-        error.details() or status,
+        message or status,
         status=status,
         action=details.action or _stated_action(details.reason) or _ACTION_BY_STATUS.get(status, ""),
         reason=details.reason,
@@ -57,9 +66,9 @@ def refused(error: grpc.RpcError) -> Refused:
     )
 
 
-def _details(error: grpc.RpcError) -> _Details:
+def _details(carried: status_pb2.Status) -> _Details:
     read = _Details()
-    for detail in _status(error).details:
+    for detail in carried.details:
         info, request, retry = (
             error_details_pb2.ErrorInfo(),
             error_details_pb2.BadRequest(),

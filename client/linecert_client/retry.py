@@ -30,14 +30,20 @@ class Attempts:
         examine_transport: called after a failure without a reason until a server was reached; takes the seconds that
             are left, and raises where another attempt would be in vain.
         request_id: of the request, for the error's text.
+        sleep: waits for so many seconds; may raise to end the attempts.
     """
 
     def __init__(
-        self, deadline: float, examine_transport: Callable[[float], Unreached | None], request_id: str | None = None
+        self,
+        deadline: float,
+        examine_transport: Callable[[float], Unreached | None],
+        request_id: str | None = None,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._deadline = deadline
         self._examine_transport = examine_transport
         self._request_id = request_id
+        self._sleep = sleep
         self._end = time.monotonic() + deadline
         self._failed = 0
         self._examined = False
@@ -57,7 +63,7 @@ class Attempts:
             Unavailable: the deadline leaves no room for another attempt; Unreachable, when no server was reached.
             DeadlineExceeded: the last attempt had no answer when the deadline came.
         """
-        if not _curable(refusal):
+        if not curable(refusal):
             raise refusal
         if refusal.status == "UNAVAILABLE" and not refusal.reason and not self._examined:
             self._unreached = self._examine_transport(self._end - time.monotonic())
@@ -66,7 +72,7 @@ class Attempts:
         self._failed += 1
         if time.monotonic() + wait >= self._end:
             raise self._given_up(refusal) from refusal
-        time.sleep(wait)
+        self._sleep(wait)
 
     def _given_up(self, last: Refused) -> LinecertError:
         if last.status == "RESOURCE_EXHAUSTED":
@@ -109,7 +115,8 @@ def call(
         attempts.wait_after(last)
 
 
-def _curable(refusal: Refused) -> bool:
+def curable(refusal: Refused) -> bool:
+    """Whether the same request may be answered otherwise when it is sent again."""
     return refusal.status in _AGAIN or (refusal.status == "RESOURCE_EXHAUSTED" and refusal.retry_after is not None)
 
 

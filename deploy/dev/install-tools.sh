@@ -42,6 +42,7 @@ unpack_promtool() {
 missing openssl && install openssl openssl
 missing make && install make make
 missing git && install git git
+missing softhsm2-util && install 'SoftHSM2 (without it PKCS#11 is not tested)' softhsm2
 python3 -c 'import venv, ensurepip' 2>/dev/null || install 'Python with venv' python3 python3-venv python3-pip
 missing promtool && [ ! -x "$tools/usr/bin/promtool" ] && unpack_promtool
 missing systemd-analyze && skip systemd-analyze 'it comes with systemd'

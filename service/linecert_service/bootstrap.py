@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Final, Self
 
 import grpc
@@ -13,12 +13,13 @@ from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 from linecert import contract
+from linecert_service import core_dumps, open_files
 from linecert_service.config import Profile as ProfileSettings
 from linecert_service.config import Settings
-from linecert_service.csr import deny_list
 from linecert_service.csr.checker import CsrChecker
 from linecert_service.domain.clock import Clock, ClockGuard, SystemClock
 from linecert_service.domain.errors import ConfigurationError, Refused, StoreUnavailable
+from linecert_service.domain.issued_counts import SECONDS_OF_DAY
 from linecert_service.installation import log_key, trust
 from linecert_service.installation.layout import Layout
 from linecert_service.installation.trust import Trust
@@ -26,23 +27,34 @@ from linecert_service.issuance.issuer import Issuer
 from linecert_service.issuance.pipeline import Pipeline
 from linecert_service.issuance.planning import Planner
 from linecert_service.issuance.profile import Profile
+from linecert_service.issuance.shared_limits import charge_others
 from linecert_service.observability import logging
 from linecert_service.observability.health import HealthMonitor, Probe, Readiness
 from linecert_service.observability.metrics import Metrics, serve_metrics
 from linecert_service.observability.store_watch import StoreWatch
-from linecert_service.policy.limits import DAY, Limits
-from linecert_service.policy.stations import Stations
+from linecert_service.observability.work_order_watch import WorkOrderWatch
+from linecert_service.policy.limits import Limits
+from linecert_service.policy.station_changes import StationChanges
+from linecert_service.policy.stations import Station
+from linecert_service.reloading import live
+from linecert_service.reloading.live import Live, Parts, Watches
 from linecert_service.rpc.admission import Admission
 from linecert_service.rpc.audit import AuditHandlers
 from linecert_service.rpc.audit_trail import AuditTrail
+from linecert_service.rpc.batch import BatchHandlers
+from linecert_service.rpc.connections import MIN_WAITING, ConnectionLimits
 from linecert_service.rpc.dispatch import Dispatcher, Handler
 from linecert_service.rpc.health import Health
 from linecert_service.rpc.identity import Callers
+from linecert_service.rpc.issuing import Issuing
 from linecert_service.rpc.log import LogHandlers
+from linecert_service.rpc.rejections import Rejections
 from linecert_service.rpc.reports import ReportHandlers
-from linecert_service.rpc.server import Tls, health_server, main_server
+from linecert_service.rpc.server import health_server, main_server
 from linecert_service.rpc.signing import SigningHandlers
-from linecert_service.signers.local import LocalSigner
+from linecert_service.rpc.tls import LiveTls
+from linecert_service.rpc.work_orders import WorkOrderHandlers
+from linecert_service.store.backend import MAINTAIN_SECONDS
 from linecert_service.store.backends import NEWER, as_sentence
 from linecert_service.store.log_guard import LogGuard, LogInconsistent
 from linecert_service.store.service import LogIdentity, Store
@@ -60,11 +72,12 @@ _log = structlog.get_logger("linecert.server")
 
 
 def serve(settings: Settings) -> int:
-    """Run a server until SIGTERM or SIGINT; returns the exit status.
+    """Run a server until SIGTERM or SIGINT; returns the exit status. SIGHUP has it read its files anew.
 
     Raises:
         ConfigurationError: it cannot start; the message says why and what to do.
     """
+    core_dumps.forbid()
     logs = logging.configure(settings.log_level)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -75,12 +88,13 @@ def serve(settings: Settings) -> int:
 
 
 async def _serve(settings: Settings) -> None:
-    stopping = asyncio.Event()
+    stopping, reload = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        with contextlib.suppress(NotImplementedError):  # Windows
-            loop.add_signal_handler(number, stopping.set)
-    server = await Server.start(settings)
+    with contextlib.suppress(NotImplementedError, AttributeError):  # Windows
+        loop.add_signal_handler(signal.SIGTERM, stopping.set)
+        loop.add_signal_handler(signal.SIGINT, stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, reload.set)
+    server = await Server.start(settings, reload=reload)
     try:
         await stopping.wait()
     finally:
@@ -110,15 +124,22 @@ class Server:
         self._ending = contextlib.AsyncExitStack()
 
     @classmethod
-    async def start(cls, settings: Settings, clock: Clock | None = None) -> Self:
+    async def start(
+        cls, settings: Settings, clock: Clock | None = None, *, reload: asyncio.Event | None = None
+    ) -> Self:
         """Check everything, open the store, and listen.
+
+        Args:
+            settings: of the installation.
+            clock: the time; the machine's without one.
+            reload: set by whoever wants the files that are watched read at once.
 
         Raises:
             ConfigurationError: something is wrong, and nothing is left running.
         """
         server = cls(settings, clock or SystemClock())
         try:
-            await server._start()
+            await server._start(reload or asyncio.Event())
         except BaseException:
             await server.stop()
             raise
@@ -128,9 +149,11 @@ class Server:
         """Drain and end: admit nothing more, finish and record what was admitted, close."""
         await self._ending.aclose()
 
-    async def _start(self) -> None:
+    async def _start(self, reload: asyncio.Event) -> None:
         settings, clock = self._settings, self._clock
+        watches = Watches.of(settings)
         trusted = trust.check(settings, clock.time())
+        self._ending.callback(trusted.close)
         for warning in trusted.warnings:
             _log.warning("check", problem=warning)
         health = Health()
@@ -138,16 +161,24 @@ class Server:
         guard = ClockGuard(clock)
         store = self._open_store(trusted, readiness, guard)
         profiles = self._profiles(trusted)
-        stations = self._stations(trusted)
+        stations = live.load_stations(settings, trusted.station_cas)
+        denied = live.load_denied_keys(settings)
+        caller_keys: set[bytes] = set()
+        checker = CsrChecker(taken=trusted.taken_keys, denied=denied, callers=caller_keys)
         store.committer.start()
         self._ending.push_async_callback(store.close, PATIENCE_SECONDS)
+        changes = StationChanges(store.stations, store.committer.record)
+        changes.note(stations)
+        await changes.settle()
         trail = AuditTrail(store.committer.record, clock)
         self._ending.callback(lambda: trail.flush(everything=True))
+        callers = Callers(trusted.station_cas, stations, clock, self._metrics, caller_keys)
+        limits = _limits(clock, store, callers)
         pipeline = Pipeline(
-            Planner(self._csr_checker(trusted), profiles),
+            Planner(checker, profiles),
             ledger=store.ledger,
             recorder=store.committer,
-            limits=_limits(clock, store, stations),
+            limits=limits,
             clock=clock,
             guard=guard,
             meter=self._metrics,
@@ -155,16 +186,24 @@ class Server:
         self._ending.push_async_callback(_drain, pipeline)
         admission = Admission(settings.limits.pending or _pending(profiles))
         self._observe(trusted, profiles, store, admission)
-        callers = Callers(trusted.station_cas, stations, clock, self._metrics)
-        dispatcher = Dispatcher(callers, clock, self._metrics, trail)
-        signing = SigningHandlers(pipeline, admission, profiles=profiles, clock=clock, meter=self._metrics, trail=trail)
+        rejections = Rejections(self._metrics, trail)
+        dispatcher = Dispatcher(callers, clock, self._metrics, rejections)
+        issuing = Issuing(pipeline, admission, profiles=profiles, clock=clock, meter=self._metrics, trail=trail)
         built = {
-            "SigningService": signing.by_method(),
+            "SigningService": {
+                **SigningHandlers(issuing, profiles, clock).by_method(),
+                **BatchHandlers(issuing, rejections).by_method(),
+            },
             "AuditService": _audit_handlers(store, clock, log_key.verifier_keys(settings)),
+            "WorkOrderService": WorkOrderHandlers(store.work_orders, profiles, clock).by_method(),
         }
         handlers = [dispatcher.service(service, built.get(service.name, {})) for service in contract.SERVICES]
         await self._watch(_probes(profiles, store, guard), readiness, store, trail)
-        await self._listen(trusted, handlers, health, admission)
+        self._run(_share_limits(store, pipeline, limits))
+        tls = LiveTls(live.tls_of(trusted))
+        parts = Parts(callers, checker, tls, self._metrics, changes)
+        self._run(Live(settings, clock, trusted, denied, parts).reloader(watches, reload).run())
+        await self._listen(tls, handlers, health, admission)
         _log.info("serving", listen=settings.server.listen, port=self.port)
 
     def _open_store(self, trusted: Trust, readiness: Readiness, guard: ClockGuard) -> Store:
@@ -191,21 +230,10 @@ class Server:
         return store
 
     def _profiles(self, trusted: Trust) -> dict[str, Profile]:
-        issuers = {
-            name: Issuer(name, files.chain, LocalSigner(files.private_key)) for name, files in trusted.issuers.items()
-        }
-        for issuer in issuers.values():
-            self._ending.callback(issuer.signer.close)
+        issuers = {name: Issuer(name, files.chain, files.signer) for name, files in trusted.issuers.items()}
         return {
             name: _profile(name, profile, issuers[profile.issuer]) for name, profile in self._settings.profiles.items()
         }
-
-    def _csr_checker(self, trusted: Trust) -> CsrChecker:
-        path = self._settings.denied_keys
-        return CsrChecker(taken=trusted.taken_keys, denied=deny_list.read(path) if path else frozenset())
-
-    def _stations(self, trusted: Trust) -> Stations:
-        return Stations.load(self._settings.stations, station_cas=trusted.station_cas, profiles=self._settings.profiles)
 
     def _observe(self, trusted: Trust, profiles: Mapping[str, Profile], store: Store, admission: Admission) -> None:
         metrics, clock = self._metrics, self._clock
@@ -213,9 +241,7 @@ class Server:
         metrics.checkpoint_age_seconds.set_function(
             lambda: clock.time() - store.checkpoints.newest_time if store.checkpoints.newest_time else 0
         )
-        metrics.server_certificate_not_after_timestamp_seconds.set(
-            trusted.server.certificate.not_valid_after_utc.timestamp()
-        )
+        live.show_server_certificate(metrics, trusted)
         for profile in profiles.values():
             metrics.issuer_not_after(profile.issuer.name, profile.issuer.not_after)
 
@@ -223,30 +249,53 @@ class Server:
         gauges = {"signer": self._metrics.signer_up, "store": self._metrics.store_up}
         monitor = HealthMonitor(readiness, probes, gauges)
         await monitor.check()
-        for work in (monitor.run(), _maintain(store, trail)):
-            task = asyncio.ensure_future(work)
-            self._ending.callback(task.cancel)
+        self._run(monitor.run())
+        self._run(_maintain(store, trail))
+        self._run(WorkOrderWatch(store.work_orders, self._metrics).run())
+
+    def _run(self, work: Coroutine[None, None, None]) -> None:
+        """Run what ends with the server."""
+        task = asyncio.ensure_future(work)
+        self._ending.callback(task.cancel)
 
     async def _listen(
         self,
-        trusted: Trust,
+        tls: LiveTls,
         handlers: Sequence[grpc.GenericRpcHandler],
         health: Health,
         admission: Admission,
     ) -> None:
         server = self._settings.server
-        tls = Tls(trusted.server.key_pem, trusted.server.certificate_pem, trusted.server.client_ca_pem)
         host, _, port = server.metrics_listen.rpartition(":")
         metrics_server = serve_metrics(self._metrics, host.strip("[]"), int(port))
         self.metrics_port = metrics_server.port
         self._ending.push_async_callback(asyncio.to_thread, metrics_server.close)
         probes, self.health_port = health_server(server.health_listen, health)
-        main, self.port = main_server(server.listen, tls, handlers, health, reflect=server.reflection)
+        main, self.port = main_server(
+            server.listen, tls, handlers, health, self._connection_limits(admission.limit), reflect=server.reflection
+        )
         await probes.start()
         await main.start()
         self._ending.push_async_callback(_stop_listening, main, probes)
         self._ending.push_async_callback(health.close)
         self._ending.callback(admission.close)
+
+    def _connection_limits(self, pending: int) -> ConnectionLimits:
+        limits = self._settings.limits
+        connections = open_files.make_room(limits.connections)
+        if connections < limits.connections:
+            _log.warning(
+                "check",
+                problem=f"this process may have so few open files that it takes {connections} connections only: raise "
+                "LimitNOFILE of the systemd unit, or the hard limit of `ulimit -n`, or lower limits.connections",
+            )
+        return ConnectionLimits(
+            connections,
+            limits.handshake,
+            limits.connection_idle,
+            limits.connection_age,
+            waiting=max(MIN_WAITING, pending),
+        )
 
 
 def _profile(name: str, settings: ProfileSettings, issuer: Issuer) -> Profile:
@@ -274,10 +323,12 @@ def _audit_handlers(store: Store, clock: Clock, announced: Sequence[str]) -> dic
     }
 
 
-def _limits(clock: Clock, store: Store, stations: Stations) -> Limits:
-    counted = [name for name, station in stations.by_name.items() if station.per_day is not None]
-    midnight = int(clock.time()) // DAY * DAY
-    return Limits(clock, store.issued_since(midnight, counted) if counted else {})
+def _limits(clock: Clock, store: Store, callers: Callers) -> Limits:
+    def find(station: str) -> Station | None:
+        # Asked anew each time: the stations are others after a reload.
+        return callers.stations.by_name.get(station)
+
+    return Limits(clock, find, store.issued.of_day(int(clock.time()) // SECONDS_OF_DAY))
 
 
 def _pending(profiles: Mapping[str, Profile]) -> int:
@@ -287,8 +338,9 @@ def _pending(profiles: Mapping[str, Profile]) -> int:
 
 def _probes(profiles: Mapping[str, Profile], store: Store, guard: ClockGuard) -> dict[str, Probe]:
     async def signer() -> None:
-        for profile in profiles.values():
-            profile.issuer.check()
+        for issuer in {profile.issuer for profile in profiles.values()}:
+            # A look at a key that lives elsewhere may take its time.
+            await asyncio.to_thread(issuer.check) if issuer.signer.workers else issuer.check()
 
     async def clock() -> None:
         guard.now()
@@ -310,7 +362,7 @@ async def _drain(pipeline: Pipeline) -> None:
 
 async def _maintain(store: Store, trail: AuditTrail) -> None:
     while True:
-        await asyncio.sleep(MAINTENANCE_SECONDS)
+        await asyncio.sleep(MAINTAIN_SECONDS)
         trail.flush()
         try:
             await store.maintain()
@@ -319,6 +371,18 @@ async def _maintain(store: Store, trail: AuditTrail) -> None:
             continue
         except Exception:  # noqa: BLE001 - whatever it is, the next second's turn may do better
             _log.exception("maintenance failed")
+
+
+async def _share_limits(store: Store, pipeline: Pipeline, limits: Limits) -> None:
+    # A task of its own: it waits for what is being recorded, and maintenance must not.
+    while True:
+        await asyncio.sleep(MAINTENANCE_SECONDS)
+        try:
+            await charge_others(store.issued, pipeline, limits)
+        except StoreUnavailable:
+            continue
+        except Exception:  # noqa: BLE001 - whatever it is, the next second's turn may do better
+            _log.exception("what other servers issued was not counted")
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -19,7 +19,7 @@ from pydantic_settings.exceptions import SettingsError
 from linecert_service import toml_file
 from linecert_service.domain.errors import ConfigurationError
 from linecert_service.setting_types import (
-    FILE_SCHEME,
+    ConnectionTime,
     Epoch,
     FilePath,
     KeyType,
@@ -76,19 +76,23 @@ class Issuer(Table):
     """`[issuers.NAME]`: an intermediate CA.
 
     Attributes:
-        key: `file:` and the absolute path of the encrypted private key.
+        key: `file:` and the absolute path of the encrypted private key, a `pkcs11:` URI (RFC 7512), or the identifier of
+            a version of a key in Azure Key Vault.
         chain: PEM file: the issuer's certificate, the intermediates above it, the root last.
         passphrase_file: file whose first line is the key's pass phrase.
+        allow_plain_key: whether a key file that is not encrypted is taken.
+        pin_file: file whose first line is the PIN of the token.
+        workers: how many threads sign at once in a token; None: as many as there are cores.
+        max_signatures_per_10s: how often a key in a vault signs at most; None: a little less than its vault allows.
     """
 
     key: KeyUri
     chain: FilePath
     passphrase_file: FilePath | None = None
-
-    @property
-    def key_file(self) -> Path:
-        """The file of the private key."""
-        return Path(self.key.removeprefix(FILE_SCHEME))
+    allow_plain_key: bool = False
+    pin_file: FilePath | None = None
+    workers: int | None = Field(default=None, ge=1, le=64)
+    max_signatures_per_10s: int | None = Field(default=None, ge=10, le=100_000)
 
 
 class Profile(Table):
@@ -96,6 +100,8 @@ class Profile(Table):
 
     Attributes:
         issuer: which of the issuers signs.
+        next_issuer: which one is staged to follow it; None: none.
+        switch_at: from when on that one signs; None: when the operator says so.
         validity: how long, where the request does not say; None with `not_after`.
         max_validity: the most a request may ask for; by default `validity`, None with `not_after`.
         not_after: a fixed end instead.
@@ -106,6 +112,8 @@ class Profile(Table):
     """
 
     issuer: Name
+    next_issuer: Name | None = None
+    switch_at: Epoch | None = None
     validity: Annotated[Seconds, Field(gt=0)] | None = None
     max_validity: Annotated[Seconds, Field(gt=0)] | None = None
     not_after: Epoch | None = None
@@ -128,6 +136,24 @@ class Profile(Table):
         if self.validity is not None and self.max_validity is not None and self.max_validity < self.validity:
             raise ValueError("has a max_validity below its validity: raise it, or leave it out")
         return self
+
+    @model_validator(mode="after")
+    def _switch_to_another(self) -> Self:
+        if self.next_issuer == self.issuer:
+            raise ValueError("has its issuer as next_issuer, too: name the one that is to follow, or remove it")
+        if self.switch_at is not None and self.next_issuer is None:
+            raise ValueError("has a switch_at and no next_issuer: name the issuer that is to follow, or remove it")
+        return self
+
+    def issuer_at(self, now: float) -> str:
+        """Which of the issuers signs at `now`."""
+        switched = self.next_issuer is not None and self.switch_at is not None and now >= self.switch_at
+        return self.next_issuer if switched and self.next_issuer else self.issuer
+
+    def issuers_from(self, now: float) -> tuple[str, ...]:
+        """Which of the issuers sign at `now` or may later, the one that signs first."""
+        first = self.issuer_at(now)
+        return (first,) if self.next_issuer in {None, first} else (first, str(self.next_issuer))
 
 
 class Store(Table):
@@ -158,9 +184,17 @@ class Limits(Table):
 
     Attributes:
         pending: requests between admission and answer; None: by the kind of the CA key.
+        connections: of callers, at once.
+        handshake: how long a connection may take until it can carry calls.
+        connection_idle: after as long without a call a connection is closed, which a client does not notice.
+        connection_age: the same of one that is used: then callers find servers that were added.
     """
 
     pending: int | None = Field(default=None, ge=1, le=100_000)
+    connections: int = Field(default=4_096, ge=1, le=1_000_000)
+    handshake: ConnectionTime = 10
+    connection_idle: ConnectionTime = 15 * 60
+    connection_age: ConnectionTime = 60 * 60
 
 
 class Settings(Table):
@@ -194,11 +228,16 @@ class Settings(Table):
     @model_validator(mode="after")
     def _issuers_exist(self) -> Self:
         for name, profile in self.profiles.items():
-            if profile.issuer not in self.issuers:
-                raise ValueError(
-                    f"profiles.{name}.issuer names no issuer: add [issuers.NAME], or name one that is there"
-                )
+            for setting, issuer in (("issuer", profile.issuer), ("next_issuer", profile.next_issuer)):
+                if issuer is not None and issuer not in self.issuers:
+                    raise ValueError(
+                        f"profiles.{name}.{setting} names no issuer: add [issuers.NAME], or name one that is there"
+                    )
         return self
+
+    def issuers_from(self, now: float) -> frozenset[str]:
+        """The issuers that sign at `now` for some profile, or may later."""
+        return frozenset(name for profile in self.profiles.values() for name in profile.issuers_from(now))
 
 
 class _Sources(Settings, BaseSettings):  # type: ignore[misc]  # the two name one configuration class differently
@@ -211,14 +250,22 @@ def load(path: Path) -> Settings:
     Raises:
         ConfigurationError: the file cannot be read, or a setting is wrong; the message names it, and no value.
     """
-    document = toml_file.read(path)
+    return of(toml_file.read(path))
+
+
+def of(document: toml_file.Document) -> Settings:
+    """The settings of a TOML file that was read, the secrets folder and the environment.
+
+    Raises:
+        ConfigurationError: a setting is wrong; the message names it, and no value.
+    """
     overlay = _overlay()
     data = _merged(document.data, overlay)
     if "path" in document.data:
         raise document.error(("path",), "is no setting of linecert: remove it")
-    folder = path.absolute().parent
+    path = document.path.absolute()
     try:
-        return Settings.model_validate(data | {"path": path.absolute()}, context={"folder": folder})
+        return Settings.model_validate(data | {"path": path}, context={"folder": path.parent})
     except ValidationError as error:
         location, problem = toml_file.first_problem(error)
         if _holds(overlay, location):

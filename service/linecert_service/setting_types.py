@@ -12,8 +12,13 @@ from typing import Annotated, Final, Literal, cast
 
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo
 
+from linecert_service.domain.key_identifiers import HTTPS_SCHEME, KeyIdentifier
+from linecert_service.signers.pkcs11.uri import SCHEME as PKCS11_SCHEME
+from linecert_service.signers.pkcs11.uri import Pkcs11Uri
+
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400, "y": 365 * 86_400}
 _LONGEST: Final = 1000 * _UNITS["y"]
+_LONGEST_CONNECTION: Final = 20 * _UNITS["d"]  # gRPC counts milliseconds in 31 bits
 _DURATION: Final = re.compile(r"([0-9]{1,9})([smhdwy])")
 _LISTEN: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})")
 _EVERYWHERE: Final = frozenset({"0.0.0.0", "[::]"})  # noqa: S104 - compared, not bound
@@ -36,6 +41,12 @@ def parse_duration(value: object) -> int:
         raise ValueError('must be a whole number and a unit, such as "5y" (365 days each), "30d", "12h", "5m" or "90s"')
     if (seconds := int(match[1]) * _UNITS[match[2]]) > _LONGEST:
         raise ValueError("must be at most 1000y; for certificates without an end set not_after = 9999-12-31T23:59:59Z")
+    return seconds
+
+
+def _connection_time(seconds: int) -> int:
+    if not 1 <= seconds <= _LONGEST_CONNECTION:
+        raise ValueError("must be between 1s and 20d")
     return seconds
 
 
@@ -71,9 +82,17 @@ def collide(one: str, other: str) -> bool:
 
 
 def _key_uri(value: str, info: ValidationInfo) -> str:
+    if value.startswith(HTTPS_SCHEME):
+        return str(KeyIdentifier.parse(value))
+    if value.startswith(PKCS11_SCHEME):
+        Pkcs11Uri.parse(value)
+        return value
     path = value.removeprefix(FILE_SCHEME)
     if not path or path == value:
-        raise ValueError("must name a key file, such as file:pki/issuer.key.pem; this version signs with local keys")
+        raise ValueError(
+            "must name a key file, such as file:pki/issuer.key.pem, a key in a token, as a pkcs11: URI, or one in Azure "
+            "Key Vault, such as https://VAULT.vault.azure.net/keys/NAME/VERSION"
+        )
     return FILE_SCHEME + str(_from_folder(Path(path), info))
 
 
@@ -102,6 +121,7 @@ def _subject(value: dict[str, str]) -> dict[str, str]:
 KeyType = Literal["P-256", "P-384", "RSA-2048", "RSA-3072", "RSA-4096"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 Seconds = Annotated[int, BeforeValidator(parse_duration)]
+ConnectionTime = Annotated[Seconds, AfterValidator(_connection_time)]
 Epoch = Annotated[int, BeforeValidator(_epoch)]
 FilePath = Annotated[Path, AfterValidator(_from_folder)]
 Listen = Annotated[str, AfterValidator(check_listen)]

@@ -8,8 +8,10 @@ import grpc
 
 from bench import loops
 from linecert.v1 import signing_pb2
+from linecert_service.rpc.connections import ConnectionLimits
 from linecert_service.rpc.health import Health
-from linecert_service.rpc.server import Tls, main_server
+from linecert_service.rpc.server import main_server
+from linecert_service.rpc.tls import LiveTls, Tls
 from support.installations import Installation
 
 _SIGNING: Final = signing_pb2.DESCRIPTOR.services_by_name["SigningService"]
@@ -32,7 +34,9 @@ async def _serve(folder: Path, response: bytes, started: Connection) -> None:
 
     handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(answer)
     handlers = grpc.method_handlers_generic_handler(_SIGNING.full_name, {"SignDevice": handler})
-    server, port = main_server("127.0.0.1:0", _tls(folder), [handlers], Health(), reflect=False)
+    server, port = main_server(
+        "127.0.0.1:0", LiveTls(_tls(folder)), [handlers], Health(), ConnectionLimits(4096, 10, 900, 3600), reflect=False
+    )
     await server.start()
     started.send(port)
     await server.wait_for_termination()

@@ -1,18 +1,44 @@
-"""What is measured, and the figures that are to be reached. No input or output here."""
+"""What is measured. No input or output here; which figures are to be reached stands in `bench.goals`."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 SERVICE: Final = "linecert"
 ECHO: Final = "echo"
 
-CORES: Final = 2
-"""Of the machine that the figures for RSA were set on: a signature there is the whole cost, and threads share it."""
 
-BUSY: Final = 64
-"""Callers at which ratios are taken."""
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What is measured under which load.
+
+    Attributes:
+        server: SERVICE or ECHO.
+        issuer: kind of the issuer's key; with ECHO that of the chain in the answer, which decides on its size.
+        database: of the audit store; empty with ECHO.
+        batch: certificates a call: 1 is SignDevice, more is BatchSignDevices.
+        callers: how many call at once, each again as soon as it is answered.
+    """
+
+    server: str
+    issuer: str
+    database: str
+    batch: int
+    callers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Commits:
+    """What the service counted of its transactions.
+
+    Attributes:
+        count: how many there were.
+        seconds: how long they took, all together.
+    """
+
+    count: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,36 +46,47 @@ class Measurement:
     """Some seconds of load on one server.
 
     Attributes:
-        server: SERVICE or ECHO.
-        callers: how many call at once, each again as soon as it is answered.
+        point: what was measured.
         seconds: length of the window.
+        certificates: how many were answered OK in it; with ECHO, calls.
         latencies: of the calls that were answered OK in it, ascending, in seconds.
         server_cpu: seconds of CPU that the server's process used in it, all threads, user and system.
+        database_cpu: the same of the database's processes, where it has some of its own; else 0.
         generator_cpu: the same of the load generator: near `seconds`, it is what limits the rate.
-        failures: how often a status other than OK was the answer, by its name.
+        failures: how often a status other than OK was the answer, by its name, items of batches included.
         resident: octets of memory of the server's process at the end.
+        sent: requests that were used up, whenever they were answered.
+        commits: of the service in the window; None with ECHO.
         response: the last answer.
     """
 
-    server: str
-    callers: int
+    point: Point
     seconds: float
+    certificates: int
     latencies: Sequence[float] = field(repr=False)
     server_cpu: float
+    database_cpu: float
     generator_cpu: float
     failures: Mapping[str, int]
     resident: int
+    sent: int
+    commits: Commits | None
     response: bytes = field(repr=False)
 
     @property
     def rate(self) -> float:
-        """Calls a second."""
-        return len(self.latencies) / self.seconds
+        """Certificates a second; with ECHO, calls a second."""
+        return self.certificates / self.seconds
 
     @property
     def cpu(self) -> float:
-        """Seconds of the server's CPU a call."""
-        return self.server_cpu / len(self.latencies)
+        """Seconds of the server's CPU a certificate."""
+        return self.server_cpu / self.certificates
+
+    @property
+    def rows(self) -> float:
+        """Certificates a commit; 0 where nothing was committed."""
+        return self.certificates / self.commits.count if self.commits and self.commits.count else 0.0
 
     def percentile(self, percent: float) -> float:
         """The latency that so many percent of the calls did not exceed, in seconds."""
@@ -93,13 +130,6 @@ class Figure:
         return self.value >= self.bound if self.at_least else self.value <= self.bound
 
 
-P99_BOUNDS: Final[Mapping[int, float]] = {1: 2.5, 16: 15.0, 64: 45.0}
-"""Milliseconds by number of callers."""
-
-MEMORY_BOUND: Final = 120.0
-"""Megabytes."""
-
-
 def percentile(ascending: Sequence[float], percent: float) -> float:
     """The smallest value that `percent` of the values do not exceed (nearest rank).
 
@@ -111,43 +141,14 @@ def percentile(ascending: Sequence[float], percent: float) -> float:
     return ascending[max(0, math.ceil(len(ascending) * percent / 100) - 1)]
 
 
-def fastest(measurements: Sequence[Measurement]) -> list[Measurement]:
-    """The measurement with the highest rate for each server and number of callers.
+def fastest(measurements: Sequence[Measurement]) -> dict[Point, Measurement]:
+    """The measurement with the highest rate for each point, in the order in which points were first measured.
 
     What disturbs a measurement on a shared machine only ever makes it slower.
     """
-    best: dict[tuple[str, int], Measurement] = {}
+    best: dict[Point, Measurement] = {}
     for measurement in measurements:
-        point = measurement.server, measurement.callers
+        point = measurement.point
         if point not in best or measurement.rate > best[point].rate:
             best[point] = measurement
-    return list(best.values())
-
-
-def figures(issuer: str, floor: Floor, points: Sequence[Measurement]) -> list[Figure]:
-    """The figures that these measurements give, for an issuer with this kind of key."""
-    service = {point.callers: point for point in points if point.server == SERVICE}
-    echo = {point.callers: point for point in points if point.server == ECHO}
-    by_issuer = {"p256": _p256, "rsa-4096": _rsa}
-    specific = by_issuer[issuer](floor, service, echo) if issuer in by_issuer else ()
-    memory = max(point.resident for point in service.values()) / 1e6
-    return [*specific, Figure("memory of the server", memory, MEMORY_BOUND, unit="MB")]
-
-
-def _p256(floor: Floor, service: Mapping[int, Measurement], echo: Mapping[int, Measurement]) -> Iterator[Figure]:
-    yield Figure("in-process issue / (CSR verify + sign + verify)", floor.issue / floor.raw, 1.7)
-    if BUSY in service and BUSY in echo:
-        cpu = service[BUSY].cpu / (echo[BUSY].cpu + floor.issue)
-        yield Figure(f"server CPU at {BUSY} callers / (echo + in-process issue)", cpu, 1.4)
-        rate = service[BUSY].rate / echo[BUSY].rate
-        yield Figure(f"rate at {BUSY} callers / echo rate", rate, 0.40, at_least=True)
-    for callers, bound in P99_BOUNDS.items():
-        if callers in service:
-            p99 = service[callers].percentile(99) * 1000
-            yield Figure(f"p99 at {callers} caller{'s' if callers > 1 else ''}", p99, bound, unit="ms")
-
-
-def _rsa(floor: Floor, service: Mapping[int, Measurement], _echo: Mapping[int, Measurement]) -> Iterator[Figure]:
-    if BUSY in service:
-        rate = service[BUSY].rate / (CORES / floor.raw)
-        yield Figure(f"rate at {BUSY} callers / ({CORES} x raw rate of a thread)", rate, 0.5, at_least=True)
+    return best

@@ -101,6 +101,6 @@ def _profiles(installation: Installation, trusted: Trust) -> dict[str, Profile]:
         name: Issuer(name, files.chain, LocalSigner(files.private_key)) for name, files in trusted.issuers.items()
     }
     return {
-        name: Profile(name, issuers[profile.issuer], **profile.model_dump(exclude={"issuer"}))
+        name: Profile(name, issuers[profile.issuer], **profile.model_dump(exclude={"issuer", "next_issuer", "switch_at"}))
         for name, profile in installation.settings().profiles.items()
     }

@@ -1,34 +1,24 @@
 """The load generator: callers that send their next request as soon as the last one is answered.
 
 It runs in a process of its own, and its cost is not the server's: it reads what the operating system accounts to the
-server's process at both ends of the window.
+server's process at both ends of the window. Why not h2load: it sends the same body with every request, which the
+service answers as the repetition that it is, and it has no option for a client certificate (nghttp2 1.52).
 """
 
-import asyncio
-import contextlib
-import time
-from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
-import grpc
-import grpc.aio
 import psutil
 
-from bench import loops
-from bench.figures import Measurement
+from bench import channels, clocks, loops
+from bench.callers import BatchCallers, Seen, UnaryCallers
+from bench.channels import Call, methods
+from bench.clocks import Reading
+from bench.figures import Measurement, Point
 from bench.servers import Target
 
-METHOD: Final = "/linecert.v1.SigningService/SignDevice"
-DEADLINE_SECONDS: Final = 30.0
-_OPTIONS: Final = (
-    # A connection for each channel, where gRPC would share one.
-    ("grpc.use_local_subchannel_pool", 1),
-)
-
-Call = grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]
+DEADLINE_SECONDS: Final = channels.DEADLINE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,109 +27,64 @@ class Load:
 
     Attributes:
         target: where to.
-        callers: how many at once, each with a connection of its own.
-        warm_up: seconds before the window.
-        seconds: length of the window; it ends earlier when `requests` run out.
-        requests: each is sent once.
+        point: what is measured; each caller has a connection of its own.
+        warm_up: seconds before the window; batches have none.
+        seconds: length of the window; it ends earlier when `requests` run out. That of batches ends when all are
+            answered: where there are many, one takes longer than the window.
+        requests: octets of SignDeviceRequests; each is sent once.
     """
 
     target: Target
-    callers: int
+    point: Point
     warm_up: float
     seconds: float
-    requests: Sequence[bytes]
+    requests: Sequence[bytes] = field(repr=False)
 
 
 def measure(load: Load) -> Measurement:
     """Send the load, and tell how it went."""
-    return loops.run(_measure(load))
+    return loops.run(_unary(load) if load.point.batch == 1 else _batched(load))
 
 
-class _Callers:
-    """All callers of a load, and what they saw."""
-
-    def __init__(self, requests: Sequence[bytes]) -> None:
-        self._requests: Iterator[bytes] = iter(requests)
-        self.answered: list[tuple[float, float]] = []
-        self.failures: Counter[str] = Counter()
-        self.response = b""
-        self.stopping = False
-
-    async def call(self, method: Call) -> None:
-        """Be one caller, until there is no request left or `stopping`."""
-        for request in self._requests:
-            if self.stopping:
-                return
-            started = time.perf_counter()
-            try:
-                self.response = await method(request, timeout=DEADLINE_SECONDS)
-            except grpc.aio.AioRpcError as error:
-                self.failures[error.code().name] += 1
-            else:
-                ended = time.perf_counter()
-                self.answered.append((ended, ended - started))
+async def _unary(load: Load) -> Measurement:
+    """A window cut out of steady load."""
+    callers = UnaryCallers(load.requests)
+    async with callers.connected(load.target, load.point.callers):
+        await callers.run(load.warm_up)
+        begin = await clocks.read(load.target)
+        await callers.run(load.seconds)
+        end = await clocks.read(load.target)
+        await callers.stop()
+    return _measurement(load, callers.seen, begin, end)
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """Clocks at one end of the window, in seconds."""
-
-    time: float
-    server_cpu: float
-    generator_cpu: float
-
-    @classmethod
-    def of(cls, server: psutil.Process) -> "_Reading":
-        spent = server.cpu_times()
-        return cls(time.perf_counter(), spent.user + spent.system, time.process_time())
+async def _batched(load: Load) -> Measurement:
+    """A window from the first call to the last answer: no batch is cut in two."""
+    callers = BatchCallers(load.requests, load.point.batch)
+    async with callers.connected(load.target, load.point.callers):
+        begin = await clocks.read(load.target)
+        await callers.run(load.seconds)
+        await callers.stop()
+        end = await clocks.read(load.target)
+    return _measurement(load, callers.seen, begin, end)
 
 
-async def _measure(load: Load) -> Measurement:
-    server = psutil.Process(load.target.pid)
-    callers = _Callers(load.requests)
-    async with _methods(load.target, load.callers) as methods:
-        running = asyncio.gather(*map(callers.call, methods))
-        await _pass(load.warm_up, running)
-        begin = _Reading.of(server)
-        await _pass(load.seconds, running)
-        end = _Reading.of(server)
-        callers.stopping = True
-        await running
+def _measurement(load: Load, seen: Seen, begin: Reading, end: Reading) -> Measurement:
+    counted = [answer for answer in seen.answered if begin.time <= answer[0] < end.time]
     return Measurement(
-        server=load.target.name,
-        callers=load.callers,
+        point=load.point,
         seconds=end.time - begin.time,
-        latencies=sorted(latency for at, latency in callers.answered if begin.time <= at < end.time),
+        certificates=sum(issued for _, _, issued in counted),
+        latencies=sorted(latency for _, latency, _ in counted),
         server_cpu=end.server_cpu - begin.server_cpu,
+        database_cpu=end.database_cpu - begin.database_cpu,
         generator_cpu=end.generator_cpu - begin.generator_cpu,
-        failures=dict(callers.failures),
-        resident=server.memory_info().rss,
-        response=callers.response,
+        failures=dict(seen.failures),
+        resident=psutil.Process(load.target.pid).memory_info().rss,
+        sent=seen.sent,
+        commits=end.commits_since(begin),
+        response=seen.response,
     )
 
 
-async def _pass(seconds: float, running: "asyncio.Future[list[None]]") -> None:
-    """Wait so long, or until all callers have ended."""
-    await asyncio.wait([running], timeout=seconds)
-
-
-@contextlib.asynccontextmanager
-async def _methods(target: Target, callers: int) -> AsyncIterator[list[Call]]:
-    """The method to call, over a connection for each caller."""
-    credentials = _credentials(target.client)
-    async with contextlib.AsyncExitStack() as channels:
-        opened = [
-            await channels.enter_async_context(
-                grpc.aio.secure_channel(f"localhost:{target.port}", credentials, _OPTIONS)
-            )
-            for _ in range(callers)
-        ]
-        await asyncio.gather(*(channel.channel_ready() for channel in opened))
-        yield [channel.unary_unary(METHOD) for channel in opened]
-
-
-def _credentials(client: Path) -> grpc.ChannelCredentials:
-    server_ca, key, certificate = (
-        (client / name).read_bytes() for name in ("server-ca.pem", "key.pem", "certificate.pem")
-    )
-    return grpc.ssl_channel_credentials(server_ca, key, certificate)
+__all__ = ["DEADLINE_SECONDS", "Call", "Load", "measure", "methods"]

@@ -3,9 +3,8 @@
 import json
 import platform
 import subprocess
-from collections.abc import Iterable
-from datetime import UTC, datetime
-from importlib.metadata import version
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,72 +13,94 @@ from cryptography.hazmat.backends.openssl import backend
 from rich.console import Console
 from rich.table import Table
 
-from bench.benchmark import Results
-from bench.figures import Figure, Measurement
+from bench.figures import Figure
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 FOLDER: Final = ROOT / "bench-results"
 """Ignored by git."""
 
-_PACKAGES: Final = ("linecert", "cryptography", "grpcio", "protobuf", "sqlalchemy", "uvloop")
-_PERCENTILES: Final = (50, 99, 99.9)
+_HEADINGS: Final = (
+    "rate/s",
+    "/ echo",
+    "CPU us",
+    "/ floor",
+    "p50 ms",
+    "p99 ms",
+    "p99.9 ms",
+    "rows",
+    "simulated/s",
+    "load",
+    "RSS MB",
+)
+_WIDTH: Final = 120
+"""Where the output is no terminal."""
 
 
 def console() -> Console:
     """Where the benchmark prints."""
-    return Console(highlight=False)
+    out = Console(highlight=False)
+    return out if out.is_terminal else Console(highlight=False, width=_WIDTH)
 
 
-def show(results: Results, out: Console) -> None:
+def show(document: Mapping[str, Any], out: Console) -> None:
     """Print the measurements and the figures."""
-    out.print(_points(results.points(), results.options.issuer))
+    for issuer in document["floors"]:
+        out.print(_points(issuer, [point for point in document["points"] if point["issuer"] == issuer]))
     out.print(
-        f"In one thread: CSR verify + sign + verify {results.floor.raw * 1e6:.0f} us, "
-        f"in-process issue {results.floor.issue * 1e6:.0f} us"
+        "rate: certificates a second; / echo: of the echo's calls; CPU: the server's, a certificate; / floor: of CSR "
+        "verify + sign + verify; rows: a commit; simulated: the rate by the capacity model; load: how much of a core "
+        "the load generator used, which is in no other figure."
     )
-    out.print(figures_table(results.figures()))
-    for status, count in results.failures().items():
-        out.print(f"[red]{count} calls ended with {status}")
+    for issuer, floor in document["floors"].items():
+        out.print(
+            f"Issuer {issuer}, in one thread: CSR verify + sign + verify {floor['raw'] * 1e6:.0f} us, "
+            f"in-process issue {floor['issue'] * 1e6:.0f} us"
+        )
+    out.print(figures_table(map(figure_of, document["figures"])))
+    out.print(f"Load of the machine before: {document['load']:.1f}. Others that run take from every figure.")
+    for status, count in document["failures"].items():
+        out.print(f"[red]{count} certificates were not issued: {status}")
 
 
-def write(results: Results) -> Path:
-    """Write everything as JSON to a new file in FOLDER; returns its path."""
-    now = datetime.now(UTC)
-    path = FOLDER / f"{now:%Y%m%dT%H%M%SZ}-{results.options.issuer}.json"
-    path.write_text(json.dumps(document(results, now), indent=2) + "\n")
+def write(document: Mapping[str, Any]) -> Path:
+    """Write a document as JSON to a new file in FOLDER; returns its path."""
+    date = datetime.fromisoformat(document["date"])
+    path = FOLDER / f"{date:%Y%m%dT%H%M%SZ}-bench.json"
+    path.write_text(json.dumps(document, indent=2) + "\n")
     return path
 
 
-def document(results: Results, now: datetime) -> dict[str, Any]:
-    """What is written. Times in seconds but for `now`, memory in octets."""
-    options = results.options
-    return {
-        "date": now.isoformat(timespec="seconds"),
-        "commit": commit(),
-        "machine": machine(),
-        "versions": {name: version(name) for name in _PACKAGES} | {"python": platform.python_version()},
-        "options": {"issuer": options.issuer, "seconds": options.seconds, "rounds": options.rounds},
-        "floor": {"raw": results.floor.raw, "issue": results.floor.issue},
-        "points": [_point(point) for point in results.points()],
-        "measurements": [_point(measurement) for measurement in results.measurements],
-        "figures": [figure_document(figure) for figure in results.figures()],
-    }
+def label(point: Mapping[str, Any]) -> str:
+    """What was measured, beside issuer and callers, in words."""
+    if not point["database"]:
+        return str(point["server"])
+    return str(point["database"]) if point["batch"] == 1 else f"{point['database']}, batches of {point['batch']}"
 
 
-def _points(points: Iterable[Measurement], issuer: str) -> Table:
-    table = Table(title=f"Unary calls, issuer {issuer}, SQLite")
-    for heading in ("server", "callers", "calls/s", "CPU us/call", *(f"p{p} ms" for p in _PERCENTILES), "RSS MB"):
-        table.add_column(heading, justify="left" if heading == "server" else "right")
+def _points(issuer: str, points: Iterable[Mapping[str, Any]]) -> Table:
+    table = Table(title=f"Issuer {issuer}")
+    table.add_column("what")
+    for heading in ("callers", *_HEADINGS):
+        table.add_column(heading, justify="right")
     for point in points:
-        table.add_row(
-            point.server,
-            str(point.callers),
-            f"{point.rate:.0f}",
-            f"{point.cpu * 1e6:.0f}",
-            *(f"{point.percentile(percent) * 1000:.1f}" for percent in _PERCENTILES),
-            f"{point.resident / 1e6:.0f}",
-        )
+        table.add_row(label(point), str(point["callers"]), *_row(point))
     return table
+
+
+def _row(point: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{point['rate']:,.0f}"
+    yield _ratio(point["rate_to_echo"])
+    yield f"{point['server_cpu'] * 1e6:,.0f}"
+    yield _ratio(point["cpu_to_floor"])
+    yield from (f"{point[name] * 1000:,.1f}" for name in ("p50", "p99", "p99.9"))
+    yield f"{point['rows']:.1f}" if point["rows"] else ""
+    yield f"{point['simulated']:,.0f}" if point["simulated"] else ""
+    yield f"{point['generator_busy']:.2f}"
+    yield f"{point['resident'] / 1e6:.0f}"
+
+
+def _ratio(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
 
 
 def figures_table(figures: Iterable[Figure]) -> Table:
@@ -98,21 +119,6 @@ def figures_table(figures: Iterable[Figure]) -> Table:
     return table
 
 
-def _point(point: Measurement) -> dict[str, Any]:
-    return {
-        "server": point.server,
-        "callers": point.callers,
-        "seconds": point.seconds,
-        "answered": len(point.latencies),
-        "failures": dict(point.failures),
-        "rate": point.rate,
-        "server_cpu": point.cpu,
-        "generator_busy": point.generator_cpu / point.seconds,
-        "resident": point.resident,
-        **{f"p{percent}": point.percentile(percent) for percent in _PERCENTILES},
-    }
-
-
 def figure_document(figure: Figure) -> dict[str, Any]:
     """A figure as it is written."""
     return {
@@ -123,6 +129,11 @@ def figure_document(figure: Figure) -> dict[str, Any]:
         "unit": figure.unit,
         "reached": figure.reached,
     }
+
+
+def figure_of(written: Mapping[str, Any]) -> Figure:
+    """A figure as it was written."""
+    return Figure(written["name"], written["value"], written["bound"], written["at_least"], written["unit"])
 
 
 def commit() -> str | None:

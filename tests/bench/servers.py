@@ -1,7 +1,10 @@
-"""The two servers that are measured, each a process of its own on the loopback."""
+"""The servers that are measured, each a process of its own on the loopback."""
 
 import contextlib
 import json
+import os
+import shutil
+import socket
 import subprocess
 import sysconfig
 import time
@@ -31,12 +34,16 @@ class Target:
         port: on the loopback, with mutual TLS.
         pid: its process.
         client: folder of the caller's certificate and key and the server's CA, as `init` makes it.
+        metrics_port: on the loopback; None: it has no metrics.
+        database_pid: the parent of the processes of its database; None: it has none of its own.
     """
 
     name: str
     port: int
     pid: int
     client: Path
+    metrics_port: int | None = None
+    database_pid: int | None = None
 
 
 def install(folder: Path, issuer: CaKeyType) -> Installation:
@@ -47,18 +54,33 @@ def install(folder: Path, issuer: CaKeyType) -> Installation:
     return Installation(folder)
 
 
+def copy(installation: Installation, folder: Path, store_url: str) -> Installation:
+    """The same installation with another store; it has not been served yet."""
+    shutil.copytree(installation.folder, folder)
+    other = Installation(folder)
+    other.edit('url = "sqlite:///linecert.db"', f'url = "{store_url}"')
+    return other
+
+
 @contextlib.contextmanager
-def linecert_server(installation: Installation) -> Iterator[Target]:
+def linecert_server(installation: Installation, database_pid: int | None = None) -> Iterator[Target]:
     """The service, as an operator runs it, with its log in a file.
+
+    Args:
+        installation: what it serves.
+        database_pid: the parent of the processes of its database.
 
     Raises:
         RuntimeError: it did not start, or did not end well; with the end of its log.
     """
     log = installation.folder / "server.log"
     with log.open("wb") as stream:
-        process = subprocess.Popen([_PROGRAM, "serve", "--config", installation.config], stdout=stream, stderr=stream)
+        environment = os.environ | {"LINECERT_SERVER__METRICS_LISTEN": f"127.0.0.1:{(metrics := _free_port())}"}
+        process = subprocess.Popen(
+            [_PROGRAM, "serve", "--config", installation.config], stdout=stream, stderr=stream, env=environment
+        )
     try:
-        yield Target(SERVICE, _port(process, log), process.pid, _client(installation))
+        yield Target(SERVICE, _port(process, log), process.pid, _client(installation), metrics, database_pid)
     finally:
         process.terminate()
         status = process.wait(_PATIENCE_SECONDS)
@@ -96,6 +118,13 @@ def _port(process: "subprocess.Popen[bytes]", log: Path) -> int:
                 return int(entry["port"])
         time.sleep(0.05)
     raise _failure("the server did not start", log)
+
+
+def _free_port() -> int:
+    """A port for the metrics: the server's log does not name the one that it took."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 def _failure(problem: str, log: Path) -> RuntimeError:

@@ -11,8 +11,9 @@ from bench.store_population import Population
 from linecert_service.domain.errors import Refused
 from linecert_service.domain.records import CertificateRecord
 from linecert_service.domain.requests import Claim, SignedCertificate
-from linecert_service.store.append import Head, append
-from linecert_service.store.backend import Backend, Writer
+from linecert_service.store.append import append
+from linecert_service.store.backend import MAINTAIN_SECONDS, Backend, Writer
+from linecert_service.store.growth import Head
 from linecert_service.store.issuers import Issuers
 
 BURSTS: Final = (1, 16, 64, 200)
@@ -98,11 +99,11 @@ def _claim(record: CertificateRecord) -> Claim:
 
 @contextlib.contextmanager
 def _maintained(backend: Backend) -> Iterator[None]:
-    """Do beside the appends what the service does every second."""
+    """Do beside the appends what the service does."""
     ended = threading.Event()
 
     def maintain() -> None:
-        while not ended.wait(1.0):
+        while not ended.wait(MAINTAIN_SECONDS):
             backend.maintain()
 
     thread = threading.Thread(target=maintain)

@@ -14,8 +14,8 @@ from typing import Final
 from bench.store_certificates import Template, new_point, spki_sha256
 from linecert.transparency import canonical_json, leaf_hash
 from linecert_service.domain.records import CertificateRecord, EventRecord
-from linecert_service.store.append import LEAF_VERSION
 from linecert_service.store.backend import Row
+from linecert_service.store.growth import LEAF_VERSION
 from linecert_service.store.leaves import leaf_of_certificate, leaf_of_event
 from linecert_service.store.rows import row_of
 

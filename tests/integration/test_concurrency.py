@@ -1,11 +1,8 @@
 """Many callers at once: one certificate a device, and a log without gaps."""
 
 import asyncio
-import contextlib
 import random
-import sqlite3
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
@@ -14,23 +11,12 @@ import pytest
 from linecert.v1.signing_pb2 import SignDeviceResponse
 from linecert_service.installation.authorities import CaKeyType
 from support import audit_log, csrs
+from support.databases import write_lock
 from support.installations import Installation
 from support.server import Caller, Refusal, Running, ask, installation_at, refused, serving
 
 CALLERS = 64
 DEVICES = 40
-
-
-@contextlib.contextmanager
-def write_lock(installation: Installation) -> Iterator[None]:
-    """SQLite's write lock, held by somebody else: commits wait."""
-    connection = sqlite3.connect(installation.folder / "linecert.db", isolation_level=None, check_same_thread=False)
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        yield
-        connection.execute("ROLLBACK")
-    finally:
-        connection.close()
 
 
 async def test_two_equal_requests_at_the_same_moment_give_one_certificate(server: Running, station: Caller) -> None:

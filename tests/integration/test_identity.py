@@ -173,6 +173,14 @@ async def test_the_callers_own_key_is_no_devices(server: Running) -> None:
     assert audit_log.verified(installation).certificates == []
 
 
+async def test_the_key_of_another_caller_is_no_devices(server: Running) -> None:
+    """Also one that no file of the installation names, such as of a company's own CA, once that caller has called."""
+    other, own = issue(server.installation.station_ca()), issue(server.installation.station_ca())
+    await server.stranger(other).signing.GetIssuers(GetIssuersRequest())
+    refusal = await refused(server.stranger(own).sign(ask(key=_private_key(other.key))))
+    assert (refusal.status, refusal.reason, refusal.metadata) == ("ALREADY_EXISTS", "PUBLIC_KEY_TAKEN", ())
+
+
 def _private_key(pem: bytes) -> csrs.PrivateKey:
     key = load_pem_private_key(pem, None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)

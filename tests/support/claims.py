@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from linecert_service.domain.records import CertificateRecord
 from linecert_service.domain.requests import Claim, SignedCertificate
+from linecert_service.domain.work_orders import WorkOrder
 from linecert_service.policy.patterns import RegistrationIdPatterns
 from linecert_service.store.standing import WorkOrderStand
 
@@ -109,3 +110,23 @@ def order(name: str = "WO-17", **changes: Any) -> WorkOrderStand:
         expects={},
     )
     return replace(default, **changes)
+
+
+def work_order(name: str = "WO-17", **changes: Any) -> WorkOrder:
+    """The same as planners see it, with nothing issued."""
+    default: dict[str, Any] = {
+        "name": name,
+        "lines": (),
+        "profile": "device",
+        "quantity": 10,
+        "issued": 0,
+        "replacement_limit": 0,
+        "replacements": 0,
+        "registration_id_patterns": (),
+        "expected_devices": 0,
+        "open": True,
+        "open_time": NOW * 1_000_000,
+        "close_time": None,
+        "revision": 1,
+    }
+    return WorkOrder(**(default | changes))

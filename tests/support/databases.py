@@ -1,6 +1,8 @@
 """The two databases of the audit store, for tests of whole servers."""
 
-from contextlib import closing, suppress
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from typing import Final
 
 import psycopg
@@ -8,6 +10,7 @@ import psycopg
 from linecert_service.store.backends import backend_for
 from linecert_service.store.roles import SERVICE_ROLE
 from support import postgres
+from support.installations import Installation
 
 SQLITE: Final = "sqlite"
 POSTGRESQL: Final = "postgresql"
@@ -30,3 +33,15 @@ def new_postgresql_store() -> str:
     with suppress(psycopg.errors.DuplicateObject):
         cluster.execute(f"CREATE ROLE {_USER} LOGIN IN ROLE {SERVICE_ROLE}")
     return cluster.url(owner.rpartition("/")[2], _USER)
+
+
+@contextmanager
+def write_lock(installation: Installation) -> Iterator[None]:
+    """SQLite's write lock, held by somebody else: commits wait."""
+    connection = sqlite3.connect(installation.folder / "linecert.db", isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.execute("ROLLBACK")
+    finally:
+        connection.close()

@@ -33,12 +33,15 @@ class FakeService(SigningServiceServicer, AuditServiceServicer):
         port: on 127.0.0.1.
         requests: every request that arrived, in order.
         issued: the answers by request_id.
+        refuse_items: by registration ID, how the next tries of a device in batches are refused.
     """
 
     def __init__(self, identity: Identity, client_ca: Identity) -> None:
         self.requests: list[Any] = []
         self.issued: dict[str, signing_pb2.SignDeviceResponse] = {}
+        self.refuse_items: dict[str, list[status_pb2.Status]] = {}
         self.ended = threading.Event()
+        self._issuing = threading.Lock()
         self._script: deque[Step] = deque()
         self._root = Identity.authority("root")
         self._issuer = Identity.authority("issuer", self._root)
@@ -73,20 +76,30 @@ class FakeService(SigningServiceServicer, AuditServiceServicer):
 
     def issue(self, request: signing_pb2.SignDeviceRequest) -> signing_pb2.SignDeviceResponse:
         """Issue for a request, once a request_id."""
-        known = self.issued.get(request.request_id)
-        if known:
-            again = signing_pb2.SignDeviceResponse()
-            again.CopyFrom(known)
-            again.replayed = True
-            return again
-        answer = self._new(request)
-        if not request.validate_only:
-            self.issued[request.request_id] = answer
-        return answer
+        with self._issuing:
+            known = self.issued.get(request.request_id)
+            if known:
+                again = signing_pb2.SignDeviceResponse()
+                again.CopyFrom(known)
+                again.replayed = True
+                return again
+            answer = self._new(request)
+            if not request.validate_only:
+                self.issued[request.request_id] = answer
+            return answer
 
     def SignDevice(self, request: Any, context: grpc.ServicerContext) -> Any:
         """As the contract says, or as the script says."""
         return self._next(request, context) or self.issue(request)
+
+    def BatchSignDevices(self, request: Any, context: grpc.ServicerContext) -> Any:
+        """As the contract says, or as the script says of the call or `refuse_items` of a device."""
+        return self._next(request, context) or self.issue_batch(request)
+
+    def issue_batch(self, request: signing_pb2.BatchSignDevicesRequest) -> signing_pb2.BatchSignDevicesResponse:
+        """Issue for each item, or refuse it."""
+        results = [self._item(item) for item in request.requests]
+        return signing_pb2.BatchSignDevicesResponse(results=results, chains=[self._chain()])
 
     def GetIssuers(self, request: Any, context: grpc.ServicerContext) -> Any:
         """One chain and one profile."""
@@ -129,6 +142,15 @@ class FakeService(SigningServiceServicer, AuditServiceServicer):
         self.requests.append(request)
         return self._script.popleft()(self, request, context) if self._script else None
 
+    def _item(self, request: signing_pb2.SignDeviceRequest) -> signing_pb2.BatchSignDevicesResponse.Result:
+        refusals = self.refuse_items.get(request.registration_id)
+        if refusals:
+            return signing_pb2.BatchSignDevicesResponse.Result(error=refusals.pop(0))
+        response = signing_pb2.SignDeviceResponse()
+        response.CopyFrom(self.issue(request))
+        response.ClearField("chain")
+        return signing_pb2.BatchSignDevicesResponse.Result(response=response)
+
     def _chain(self) -> issuance_pb2.IssuerChain:
         return issuance_pb2.IssuerChain(
             issuer_certificate_sha256="ab" * 32, intermediates=[self._issuer.der], root=self._root.der
@@ -154,6 +176,7 @@ class FakeService(SigningServiceServicer, AuditServiceServicer):
             issue_time=certificate.not_valid_before_utc,
             state=issuance_pb2.IssuedCertificate.STATE_ACTIVE,
             replacement_reason=request.replacement_reason,
+            issuer_certificate_sha256=self._chain().issuer_certificate_sha256,
         )
         if request.validate_only:
             return signing_pb2.SignDeviceResponse(issued=issued)
@@ -175,6 +198,24 @@ def refuse(
     **metadata: str,
 ) -> Step:
     """A step that refuses as the service does, with details."""
+    details = refusal(
+        reason, status, action, message=message, field=field, retry_after=retry_after, domain=domain, **metadata
+    )
+    return fail(status, message, details.SerializeToString())
+
+
+def refusal(
+    reason: str,
+    status: str,
+    action: str | None,
+    *,
+    message: str = "refused by the script",
+    field: str | None = None,
+    retry_after: float | None = None,
+    domain: str = "linecert",
+    **metadata: str,
+) -> status_pb2.Status:
+    """A refusal as the service writes it, with details."""
     details = status_pb2.Status(code=code_pb2.Code.Value(status), message=message)
     stated = metadata if action is None else {"action": action, **metadata}
     details.details.add().Pack(error_details_pb2.ErrorInfo(reason=reason, domain=domain, metadata=stated))
@@ -185,7 +226,7 @@ def refuse(
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromNanoseconds(int(retry_after * 1e9))
         details.details.add().Pack(retry)
-    return fail(status, message, details.SerializeToString())
+    return details
 
 
 def fail(status: str, message: str = "", details: bytes | None = None) -> Step:
@@ -200,10 +241,13 @@ def fail(status: str, message: str = "", details: bytes | None = None) -> Step:
 
 
 def lose_answer(status: str = "UNAVAILABLE") -> Step:
-    """A step that issues the certificate, but whose answer never arrives."""
+    """A step that issues the certificate, or those of a batch, but whose answer never arrives."""
 
     def step(service: FakeService, request: Any, context: grpc.ServicerContext) -> Any:
-        service.issue(request)
+        if isinstance(request, signing_pb2.BatchSignDevicesRequest):
+            service.issue_batch(request)
+        else:
+            service.issue(request)
         return fail(status)(service, request, context)
 
     return step

@@ -2,20 +2,32 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+from linecert_service.installation.add_station import AddOptions, add_station
+from support.issuers import in_days
 from support.server import ServerProcess, installation_at
 
 
 @contextlib.asynccontextmanager
 async def fleet(
-    folder: Path, count: int, store_url: str | None, stations: str = ""
+    folder: Path, count: int, store_url: str | None, stations: str = "", *, more: Sequence[str] = ()
 ) -> AsyncIterator[list[ServerProcess]]:
-    """So many servers that run, ended with the block however that ends; `stations` is added to each station."""
+    """So many servers that run, ended with the block however that ends.
+
+    Args:
+        folder: for their files.
+        count: how many.
+        store_url: of the database that they share.
+        stations: settings that are added to each station.
+        more: names of stations beside station-01.
+    """
     servers = []
     for number in range(count):
         installation = installation_at(folder / f"server-{number}", store_url=store_url)
+        for name in more:
+            add_station(installation.settings(), AddOptions(name, "line-01"), in_days(0))
         installation.edit('profiles = ["device"]', f'profiles = ["device"]\n{stations}', file="stations.toml")
         servers.append(ServerProcess(installation))
     try:

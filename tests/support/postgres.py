@@ -59,6 +59,10 @@ class Cluster:
         """End every connection of the service."""
         self.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'linecert'")
 
+    def postmaster(self) -> int:
+        """Its process: the parent of all others."""
+        return int((self.data / "postmaster.pid").read_text().split()[0])
+
     def _run(self, program: str, *arguments: str) -> None:
         command = [*_as_user(), str(self.binaries / program), "-D", str(self.data), *arguments]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd="/")

@@ -52,22 +52,24 @@ def read_entry(line: bytes) -> LogEntry:
         LogFileError: it is none.
     """
     line = line.rstrip(b"\n")
-    head, separator, rest = line.partition(_LEAF)
-    digits = head[len(_INDEX) :]
-    if not (separator and head.startswith(_INDEX) and digits.isdigit() and len(digits) <= len(str(1 << 63))):
+    at = line.find(_LEAF)
+    digits = line[len(_INDEX) : max(0, at)]
+    if not (line.startswith(_INDEX) and digits.isdigit() and len(digits) <= len(str(1 << 63))):
         raise LogFileError("expected a leaf with its number")
+    at += len(_LEAF)
     # A leaf ends with a brace. Where a quotation mark stands before the last one, the certificate's text ends there,
     # which has none within; and within the leaf's own texts a quotation mark is escaped.
-    if not rest.endswith(b'"}'):
-        return LogEntry(int(digits), rest[:-1], b"")
-    leaf, separator, encoded = rest[:-2].rpartition(_CERTIFICATE)
+    if not line.endswith(b'"}'):
+        return LogEntry(int(digits), line[at:-1], b"")
+    begin = line.rfind(b'"', at, -2) + 1
+    end = begin - len(_CERTIFICATE)
     try:
-        certificate = binascii.a2b_base64(encoded, strict_mode=True)
+        certificate = binascii.a2b_base64(line[begin:-2], strict_mode=True)
     except binascii.Error:
         certificate = b""
-    if not separator or not certificate:
+    if not certificate or end < at or not line.startswith(_CERTIFICATE, end):
         raise LogFileError("expected a certificate in base64")
-    return LogEntry(int(digits), leaf, certificate)
+    return LogEntry(int(digits), line[at:end], certificate)
 
 
 def write_checkpoint(note: str) -> bytes:

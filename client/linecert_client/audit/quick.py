@@ -8,19 +8,18 @@ parsing it, and finds the certificate's fields by the DER around them (RFC 5280,
 import hashlib
 import itertools
 import re
-from datetime import datetime
-from functools import lru_cache
 from typing import Final
 
 from cryptography import x509
 
 _SHA256: Final = '"([0-9a-f]{64})"'
 _SERIAL: Final = '"([1-7][0-9a-f]{39})"'
-# ASCII that JSON writes as it is.
+# ASCII that JSON writes as it is. A text ends where its quotation mark is: no repetition gives characters back.
 _CHARACTER: Final = r'[^"\\\x00-\x1f\x7f-\xff]'
-_TEXT: Final = f'"{_CHARACTER}+"'
-_SECOND: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}"
-_ATTRIBUTE: Final = f'"[a-z0-9_]+":"{_CHARACTER}*"'
+_TEXT: Final = f'"{_CHARACTER}++"'
+# Whether there is such a date, the certificate's parser says.
+_SECOND: Final = r"[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}"
+_ATTRIBUTE: Final = f'"[a-z0-9_]++":"{_CHARACTER}*+"'
 
 # The fields of `certificate/1` in the order of RFC 8785. The names of the groups are those of `agrees`.
 _LEAF: Final = re.compile(
@@ -37,7 +36,7 @@ _LEAF: Final = re.compile(
         rf'"not_before":"({_SECOND}Z)",'
         rf'"profile":{_TEXT},'
         rf'"public_key_sha256":{_SHA256},'
-        rf'"registration_id":"({_CHARACTER}+)",'
+        rf'"registration_id":"({_CHARACTER}++)",'
         rf'(?:"replacement_reason":{_TEXT},)?'
         r'(?:"replaces_serial_number":"[0-9a-f]{40}",)?'
         rf'"request_id":{_TEXT},'
@@ -57,7 +56,13 @@ _SERIAL_HEADER: Final = b"\x02\x14"
 _COMMON_NAME: Final = bytes.fromhex("0603550403")
 _LONG_FORM: Final = 0x80
 _LONGEST_NAME: Final = 64
-_UTC_TIME_YEARS: Final = range(1950, 2050)
+# A Name with one common name, a UTF8String (RFC 5280, section 4.1.2.6), up to the name itself, by its length.
+_SUBJECT_HEADS: Final = tuple(
+    bytes((_SEQUENCE, 11 + length, 0x31, 9 + length, _SEQUENCE, 7 + length))
+    + _COMMON_NAME
+    + bytes((_UTF8_STRING, length))
+    for length in range(_LONGEST_NAME + 1)
+)
 
 
 def agrees(leaf: bytes, certificate: bytes) -> tuple[str, str] | None:
@@ -75,7 +80,7 @@ def agrees(leaf: bytes, certificate: bytes) -> tuple[str, str] | None:
     if hashlib.sha256(certificate).hexdigest().encode() != digest:
         return None
     try:
-        values = _validity(not_before, not_after) + _subject(name)
+        values = _validity(not_before, not_after) + _SUBJECT_HEADS[len(name)] + name
         if _public_key_sha256(certificate, serial, values) != key:
             return None
         # The fields are where they are looked for only in a certificate that is one altogether.
@@ -121,24 +126,12 @@ def _end(der: bytes, at: int) -> int:
     return content + int.from_bytes(der[at + 2 : content], "big")
 
 
-@lru_cache(maxsize=1024)
 def _validity(not_before: bytes, not_after: bytes) -> bytes:
     content = _time(not_before) + _time(not_after)
     return bytes((_SEQUENCE, len(content))) + content
 
 
 def _time(text: bytes) -> bytes:
-    time = datetime.fromisoformat(text.decode())
-    if time.year in _UTC_TIME_YEARS:
-        return b"\x17\x0d" + time.strftime("%y%m%d%H%M%SZ").encode()
-    return b"\x18\x0f" + time.strftime("%Y%m%d%H%M%SZ").encode()
-
-
-def _subject(name: bytes) -> bytes:
-    """The Name with one common name, a UTF8String (RFC 5280, section 4.1.2.6)."""
-    if len(name) > _LONGEST_NAME:
-        raise ValueError("longer than a common name can be")
-    value = _COMMON_NAME + bytes((_UTF8_STRING, len(name))) + name
-    attribute = bytes((_SEQUENCE, len(value))) + value
-    relative = bytes((0x31, len(attribute))) + attribute
-    return bytes((_SEQUENCE, len(relative))) + relative
+    """UTCTime or GeneralizedTime, by the year (RFC 5280, section 4.1.2.5)."""
+    digits = text.translate(None, b"-T:")
+    return b"\x17\x0d" + digits[2:] if b"1950" <= digits < b"2050" else b"\x18\x0f" + digits

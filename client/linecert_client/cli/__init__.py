@@ -14,11 +14,12 @@ import typer
 # gRPC's C core writes to stderr on its own, where a script expects this program's messages and nothing else.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
-from linecert_client.cli import audit, charts, export, issue, report, verify
+from linecert_client.cli import audit, batch, charts, explain, export, issue, report, verify, work_orders
 
 EPILOG: Final = (
     "Exit codes: 0 done; 1 a fault of linecert; 2 wrong usage; 3 correct the device; 4 correct the station; "
-    "5 ask the planner; 6 call the operator; 7 try again later; 8 the log does not verify; 130 interrupted. "
+    "5 ask the planner; 6 call the operator; 7 try again later; 8 a verification or comparison found something; "
+    "130 interrupted. `linecert explain` says what is behind a refusal. "
     "Errors go to stderr; with --json each line there is one JSON object."
 )
 
@@ -31,10 +32,13 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 issue.register(app)
+batch.register(app)
 audit.register(app)
 verify.register(app)
 export.register(app)
 charts.register(app)
+work_orders.register(app)
+explain.register(app)
 
 
 def _print_version(wanted: bool) -> None:

@@ -2,24 +2,24 @@
 
 import contextlib
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from linecert import registration_id as registration_ids
-from linecert_client import keys
+from linecert_client import keys, preparation
 from linecert_client.cli import options, report
 from linecert_client.cli.answers import print_issued
-from linecert_client.cli.options import Wishes
 from linecert_client.cli.session import session
-from linecert_client.client import MAX_CSR_SIZE, Client
+from linecert_client.client import Client
 from linecert_client.device_files import DeviceFiles
-from linecert_client.errors import MOVE_AWAY, ConfigurationError, OutputError, Refused
+from linecert_client.device_requests import MAX_CSR_SIZE
+from linecert_client.errors import ConfigurationError, Refused
 from linecert_client.keys import KeyType
-from linecert_client.results import IssuedDevice, ReplacementReason
-
-_NEEDS_NEW_KEY: Final = frozenset({ReplacementReason.REWORK, ReplacementReason.KEY_COMPROMISE})
+from linecert_client.results import IssuedDevice
+from linecert_client.wishes import Wishes
 
 
 def register(app: typer.Typer) -> None:
@@ -57,14 +57,15 @@ def sign(
         attributes=options.read_attributes(attribute or ()),
         validity=validity,
         reason=reason,
-        deadline=deadline,
     )
     with session(context, as_json=as_json) as client:
         data = _read_csr(csr)
         if not validate_only:
             request_id = _journaled(out, data, wishes, request_id)
         with _naming(csr):
-            answer = _ask(client, data, wishes, request_id, registration_id, validate_only=validate_only)
+            answer = _ask(
+                client, data, wishes, request_id, registration_id, deadline=deadline, validate_only=validate_only
+            )
         files = None if validate_only else DeviceFiles(out, answer.registration_id)
         _deliver(answer, files, wishes, as_json=as_json)
 
@@ -101,17 +102,16 @@ def make(
         attributes=options.read_attributes(attribute or ()),
         validity=validity,
         reason=reason,
-        deadline=deadline,
     )
     with session(context, as_json=as_json) as client:
         if validate_only:
             csr = keys.make_csr(keys.generate(key_type or KeyType.P256), registration_id)
-            answer = _ask(client, csr, wishes, request_id, registration_id, validate_only=True)
+            answer = _ask(client, csr, wishes, request_id, registration_id, deadline=deadline, validate_only=True)
             _deliver(answer, None, wishes, as_json=as_json)
             return
         files = DeviceFiles(out, registration_id)
-        csr, request_id = _prepared(files, key_type, wishes, request_id)
-        answer = _ask(client, csr, wishes, request_id, registration_id)
+        ready = preparation.with_key(files, key_type, wishes, request_id)
+        answer = _ask(client, ready.csr, wishes, ready.request_id, registration_id, deadline=deadline)
         _deliver(answer, files, wishes, as_json=as_json)
 
 
@@ -149,24 +149,7 @@ def _journaled(out: Path, csr: bytes, wishes: Wishes, wanted: str | None) -> str
         return wanted
     registration_id, public_key = read
     files = DeviceFiles(out, registration_id)
-    files.check_chain(public_key, replacing=wishes.reason is not None)
-    return files.request_id(public_key, wishes.journal_fields(), wanted)
-
-
-def _prepared(files: DeviceFiles, key_type: KeyType | None, wishes: Wishes, wanted: str | None) -> tuple[bytes, str]:
-    """Key, CSR and request_id, all on the disk; the latter two returned."""
-    key = files.key(key_type)
-    public_key = key.public_key()
-    files.check_chain(public_key, replacing=wishes.reason is not None)
-    repeated = files.was_asked(public_key, wishes.journal_fields())
-    if wishes.reason in _NEEDS_NEW_KEY and files.chain_path.exists() and not repeated:
-        raise OutputError(
-            files.key_path,
-            f"is the key of the certificate to be replaced; {wishes.reason} needs a new one",
-            advice=MOVE_AWAY,
-        )
-    csr = files.csr(key)
-    return csr, files.request_id(public_key, wishes.journal_fields(), wanted)
+    return preparation.with_csr(files, csr, public_key, wishes, wanted).request_id
 
 
 def _ask(
@@ -176,6 +159,7 @@ def _ask(
     request_id: str | None,
     registration_id: str | None,
     *,
+    deadline: timedelta | None,
     validate_only: bool = False,
 ) -> IssuedDevice:
     return client.sign(
@@ -189,7 +173,7 @@ def _ask(
         validity=wishes.validity,
         replacement_reason=wishes.reason,
         validate_only=validate_only,
-        deadline=wishes.deadline_seconds,
+        deadline=options.seconds(deadline),
     )
 
 

@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Final, TypeAlias
@@ -103,32 +102,3 @@ Since: TypeAlias = Annotated[
 Until: TypeAlias = Annotated[
     datetime | None, typer.Option("--until", parser=read_time, metavar="TIME", help="Before, written as --since.")
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
-    """What `sign` and `make` may ask of a certificate, beside its key and name."""
-
-    profile: str | None
-    work_order: str | None
-    lot: str | None
-    attributes: dict[str, str]
-    validity: timedelta | None
-    reason: ReplacementReason | None
-    deadline: timedelta | None
-
-    def journal_fields(self) -> dict[str, str]:
-        """What makes two requests the same, as far as it is given (see `journal`)."""
-        stated = {
-            "profile": self.profile,
-            "work_order": self.work_order,
-            "lot": self.lot,
-            "validity": f"{self.validity.total_seconds():g}" if self.validity else None,
-            "replacement_reason": self.reason and self.reason.value,
-        }
-        return {name: value for name, value in stated.items() if value}
-
-    @property
-    def deadline_seconds(self) -> float | None:
-        """The deadline as the client takes it."""
-        return seconds(self.deadline)

@@ -5,11 +5,20 @@ from typing import Any, Final
 
 import typer
 
+from linecert import contract
 from linecert.v1.options_pb2 import Action
-from linecert_client.errors import DeadlineExceeded, LinecertError, Refused, TlsError, Unavailable, Unreachable
+from linecert_client.errors import (
+    DeadlineExceeded,
+    InputFileError,
+    LinecertError,
+    Refused,
+    TlsError,
+    Unavailable,
+    Unreachable,
+)
 
 NOT_VERIFIED: Final = 8
-"""The exit code of a verification that found something."""
+"""The exit code of a verification or a comparison that found something."""
 
 _OUR_FAULT: Final = 1
 _BEFORE_FIRST_ACTION: Final = 2  # 0, 1 and 2 are taken: the first action is 3
@@ -17,7 +26,12 @@ _BEFORE_FIRST_ACTION: Final = 2  # 0, 1 and 2 are taken: the first action is 3
 
 def exit_code(error: LinecertError) -> int:
     """3 to 7 in the order of the contract's Action, by who has to act; 1 where nobody is named."""
-    name = f"ACTION_{error.action.upper()}"
+    return exit_code_of(error.action)
+
+
+def exit_code_of(action: str) -> int:
+    """The exit code that names `action`, as it stands in ErrorInfo.metadata; 1 for none that is known."""
+    name = f"ACTION_{action.upper()}"
     known = name in Action.keys()  # noqa: SIM118 - an enum wrapper, no mapping
     return _BEFORE_FIRST_ACTION + Action.Value(name) if known and Action.Value(name) else _OUR_FAULT
 
@@ -35,7 +49,12 @@ def error(error: LinecertError, *, as_json: bool) -> None:
         typer.echo(printable(f"  reason: {refusal.reason or 'none given'} ({refusal.status}{where})"), err=True)
         for key, value in sorted(refusal.metadata.items()):
             typer.echo(printable(f"  {key}: {value}"), err=True)
+    if isinstance(error, InputFileError) and len(error.problems) > 1:
+        for problem in error.problems:
+            typer.echo(f"  {printable(problem)}", err=True)
     typer.echo(f"  next: {error.advice}", err=True)
+    if isinstance(refusal, Refused) and contract.reason_named(refusal.reason):
+        typer.echo(f"  more: linecert explain {refusal.reason}", err=True)
 
 
 def output_failed(error: OSError, *, as_json: bool) -> None:
@@ -59,6 +78,8 @@ def warning(text: str, *, as_json: bool) -> None:
 
 def _facts(error: LinecertError) -> dict[str, Any]:
     facts: dict[str, Any] = {"message": error.message, "action": error.action, "advice": error.advice}
+    if isinstance(error, InputFileError):
+        facts |= {"file": str(error.path), "line": error.line, "problems": list(error.problems)}
     if isinstance(error, TlsError):
         facts["file"] = str(error.path) if error.path else None
         facts["not_after"] = error.not_after.isoformat() if error.not_after else None

@@ -23,7 +23,7 @@ _PIPE_WIDTH: Final = 240  # rich takes a pipe for 80 columns and would cut seria
 def print_list(found: Sequence[IssuedCertificate]) -> None:
     """One line a certificate. A serial number stays whole: what there is no room for is left out, the last first."""
     columns = (
-        ("issued", [_time(issued.issue_time) for issued in found]),
+        ("issued", [time_text(issued.issue_time) for issued in found]),
         ("registration ID", [issued.registration_id for issued in found]),
         ("serial number", [issued.serial_number for issued in found]),
         ("state", [issued.state for issued in found]),
@@ -48,12 +48,7 @@ def print_list(found: Sequence[IssuedCertificate]) -> None:
 
 def print_record(device: IssuedDevice) -> None:
     """One line a field that is set."""
-    table = Table(box=None, show_header=False)
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    for name, value in _facts(device):
-        _row(table, name, value)
-    _print(table)
+    print_facts(_facts(device))
 
 
 def print_issuers(issuers: Issuers) -> None:
@@ -78,7 +73,7 @@ def print_issuers(issuers: Issuers) -> None:
                 chains,
                 chain.issuer_certificate_sha256[:16],
                 certificate.subject.rfc4514_string(),
-                _time(certificate.not_valid_after_utc),
+                time_text(certificate.not_valid_after_utc),
             )
     _print(profiles)
     _print(chains)
@@ -91,7 +86,7 @@ def print_summary(rows: Sequence[SummaryRow], by: str) -> None:
     for row in rows:
         bar = "\N{FULL BLOCK}" * round(_BAR_WIDTH * row.issued / max(1, largest))
         figures = (str(row.issued), bar, str(row.replacements), str(row.rejected))
-        _row(table, _time(row.bucket_start), row.value, *figures)
+        _row(table, time_text(row.bucket_start), row.value, *figures)
     total = sum(row.issued for row in rows), sum(row.replacements for row in rows), sum(row.rejected for row in rows)
     table.add_section()
     _row(table, "total", "", str(total[0]), "", str(total[1]), str(total[2]))
@@ -105,7 +100,7 @@ def print_events(found: Iterable[Event]) -> None:
         detail = ", ".join(f"{key}={value}" for key, value in sorted(event.detail.items()))
         _row(
             table,
-            _time(event.time),
+            time_text(event.time),
             event.kind,
             event.reason,
             event.station,
@@ -114,6 +109,25 @@ def print_events(found: Iterable[Event]) -> None:
             event.serial_number,
             detail,
         )
+    _print(table)
+
+
+def print_rows(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A plain table."""
+    table = _table(*headings)
+    for row in rows:
+        _row(table, *row)
+    _print(table)
+
+
+def print_facts(facts: Iterable[tuple[str, str]]) -> None:
+    """One line a fact that has a value."""
+    table = Table(box=None, show_header=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in facts:
+        if value:
+            _row(table, name, value)
     _print(table)
 
 
@@ -126,9 +140,9 @@ def _facts(device: IssuedDevice) -> Iterable[tuple[str, str]]:
         "replacement for": device.replacement_reason,
         "replaces": device.replaces_serial_number,
         "replaced by": device.replaced_by_serial_number,
-        "issued": _time(device.issue_time),
-        "valid from": _time(device.not_before),
-        "valid until": _time(device.not_after),
+        "issued": time_text(device.issue_time),
+        "valid from": time_text(device.not_before),
+        "valid until": time_text(device.not_after),
         "profile": device.profile,
         "station": device.station,
         "line": device.line,
@@ -141,7 +155,7 @@ def _facts(device: IssuedDevice) -> Iterable[tuple[str, str]]:
         "CSR SHA-256": device.csr_sha256,
         "issuer SHA-256": device.issuer_certificate_sha256,
     } | {f"attribute {key}": value for key, value in sorted(device.attributes.items())}
-    return ((name, value) for name, value in facts.items() if value)
+    return facts.items()
 
 
 def _table(*headings: str) -> Table:
@@ -168,7 +182,8 @@ def _console() -> Console:
     return Console(emoji=False, width=_PIPE_WIDTH)
 
 
-def _time(time: datetime | None) -> str:
+def time_text(time: datetime | None) -> str:
+    """A time for people; empty for none."""
     return f"{time:%Y-%m-%d %H:%M:%SZ}" if time else ""
 
 

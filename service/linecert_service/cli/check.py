@@ -1,5 +1,6 @@
 """`linecert-server check`."""
 
+import contextlib
 import json
 from collections.abc import Iterable, Sequence
 
@@ -25,10 +26,10 @@ def check(config_file: options.Config = options.CONFIG_DEFAULT, *, as_json: opti
     from linecert_service.cli import store_look  # noqa: PLC0415
 
     settings = config.load(config_file)
-    trusted = trust.check(settings, options.now().timestamp())
-    stations = Stations.load(settings.stations, station_cas=trusted.station_cas, profiles=settings.profiles)
-    denied = deny_list.read(settings.denied_keys) if settings.denied_keys else ()
-    found = (*report.findings(settings, trusted, stations, len(denied)), store_look.look(settings, trusted))
+    with contextlib.closing(trust.check(settings, options.now().timestamp())) as trusted:
+        stations = Stations.load(settings.stations, station_cas=trusted.station_cas, profiles=settings.profiles)
+        denied = deny_list.read(settings.denied_keys) if settings.denied_keys else ()
+        found = (*report.findings(settings, trusted, stations, len(denied)), store_look.look(settings, trusted))
     if as_json:
         print(_as_json(found, trusted.warnings))
     else:

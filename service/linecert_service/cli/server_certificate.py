@@ -34,4 +34,4 @@ def renew(
     settings = config.load(config_file)
     certificate = server_certificate.renew(settings, tuple(host or ()), options.now())
     end = chains.utc(certificate.not_valid_after_utc)
-    print(f"Made {settings.server.tls_certificate}, valid until {end}. Restart the server to use it.")
+    print(f"Made {settings.server.tls_certificate}, valid until {end}. A running server uses it within seconds.")

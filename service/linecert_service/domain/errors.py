@@ -4,6 +4,7 @@
     +-- ConfigurationError     the service refuses to start, or a command to run; the message says what to do
     +-- Refused                a call is refused, for a reason of the contract
         +-- SignerUnavailable  the CA key cannot sign now
+        |   +-- SignerBusy         it was not reached, or wants to be asked later: it may be asked again
         |   +-- SignatureUnusable  what it signed must not leave
         +-- StoreUnavailable   the audit store cannot record now
 
@@ -69,6 +70,20 @@ class SignerUnavailable(Refused):
 
     def __init__(self, message: str, *, retry_after: float = RETRY_AFTER_SECONDS) -> None:
         super().__init__(reasons.ERROR_REASON_SIGNER_UNAVAILABLE, message, retry_after=retry_after)
+
+
+class SignerBusy(SignerUnavailable):
+    """The CA key was not reached, or wants to be asked later; nothing was signed that anybody has.
+
+    Attributes:
+        asked_for: seconds for which it wants to be left alone; None where it did not say.
+        throttled: whether it was reached, and too much was asked of it.
+    """
+
+    def __init__(self, message: str, *, asked_for: float | None = None, throttled: bool = False) -> None:
+        super().__init__(message, retry_after=max(asked_for or 0.0, RETRY_AFTER_SECONDS))
+        self.asked_for = asked_for
+        self.throttled = throttled
 
 
 class SignatureUnusable(SignerUnavailable):

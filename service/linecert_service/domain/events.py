@@ -5,6 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
+from typing import Final
+
+STATION_CHANGED: Final = "station_changed"
+CA_SIGNATURE: Final = "ca_signature"
+"""A CA key signs something else than a device certificate."""
+PROFILE_CHANGED: Final = "profile_changed"
+ISSUER_SWITCHED: Final = "issuer_switched"
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +22,7 @@ class NewEvent:
         kind: such as `discarded`, `issuer_added`, `service_started`.
         serial: of the certificate that it is about.
         registration_key: of the device that it is about.
-        station: who caused it, where that is a station.
+        station: who caused it, where that is a station; of `station_changed`, the one that it is about.
         actor: who caused it otherwise.
         reason: why, such as the name of a contract reason.
         detail: RFC 8785 JSON object of strings, at most 1,024 characters.

@@ -1,9 +1,9 @@
 """What the rooms need of each other and of the adapters: narrow, so that a caller sees only what it uses."""
 
 import enum
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -12,6 +12,7 @@ from linecert_service.domain.errors import Refused
 from linecert_service.domain.events import NewEvent
 from linecert_service.domain.records import EventRecord, Issued, Recorded, State
 from linecert_service.domain.requests import Claim, SignedCertificate
+from linecert_service.domain.work_orders import OrderChange, OrderChanged, OrderFilter, OrderPage, WorkOrder
 
 Outcome: TypeAlias = Recorded | Refused
 """What an append made of a certificate."""
@@ -107,6 +108,9 @@ CaPrivateKey: TypeAlias = RSAPrivateKey | EllipticCurvePrivateKey
 """What signs certificates: pyca's classes, or subclasses that sign elsewhere."""
 
 
+T = TypeVar("T")
+
+
 class Signer(Protocol):
     """A CA key, wherever it lives."""
 
@@ -117,6 +121,20 @@ class Signer(Protocol):
     @property
     def workers(self) -> int:
         """How many threads sign with it at once; 0: signing is so quick that it is done in the event loop."""
+
+    async def in_turn(self, attempt: Callable[[], Awaitable[T]], deadline: float) -> T:
+        """Await `attempt`, which signs with `private_key` in a thread, when it is its turn.
+
+        A signer that may be asked so often only makes it wait here, in the event loop, and repeats it while the signer
+        is busy. It is repeated as a whole, so that what it makes is made anew.
+
+        Args:
+            attempt: is called for each attempt.
+            deadline: seconds on the monotonic clock; its call is refused in time before.
+
+        Raises:
+            SignerUnavailable: its turn does not come before the deadline.
+        """
 
     def check(self) -> None:
         """Look whether the key is in reach, without signing.
@@ -139,7 +157,7 @@ class Meter(Protocol):
         """A burst of this many requests was taken on."""
 
     def signature_requested(self, outcome: str) -> None:
-        """The CA key was used: `ok`, or `error`."""
+        """The CA key was used: `ok`, `error`, or for a remote one `throttled` or `unreachable`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,3 +294,49 @@ class EventReader(Protocol):
 
     def page(self, wanted: EventFilter, before: int | None, size: int) -> Awaitable[EventPage]:
         """At most `size` events below the log index `before` (None: from the newest)."""
+
+
+class StationLog(Protocol):
+    """Reads what the log says of stations. Raises StoreUnavailable when the store does not answer."""
+
+    def newest_changes(self) -> Awaitable[Mapping[str, EventRecord]]:
+        """The newest `station_changed` of each station, by its name."""
+
+
+class ProfileLog(Protocol):
+    """Reads and records what the log says of profiles."""
+
+    def tell(
+        self, changes: Callable[[Sequence[EventRecord]], Sequence[NewEvent]]
+    ) -> Awaitable[Sequence[NewEvent]]:
+        """Record what `changes` makes of the events of profiles, oldest first; returns what was recorded.
+
+        `changes` may be called twice, and in a thread. Nobody else records between what it was given and what it gives.
+
+        Raises:
+            StoreUnavailable: the store does not answer.
+            Refused: CLOCK_UNTRUSTED.
+        """
+
+
+class WorkOrders(Protocol):
+    """The work orders. Every method raises StoreUnavailable when the store does not answer."""
+
+    def change(self, change: OrderChange, actor: str) -> Awaitable[OrderChanged]:
+        """Make a change that `actor` asks for, and tell the log of it; both are on disk when this returns.
+
+        A change that is there already is answered with what stands. Who stops waiting does not stop the change.
+
+        Raises:
+            Refused: WORK_ORDER_EXISTS, WORK_ORDER_UNKNOWN, WORK_ORDER_CHANGED, WORK_ORDER_BELOW_ISSUED, or
+                FIELD_INVALID for a device that is named with two keys.
+        """
+
+    def find(self, name: str) -> Awaitable[WorkOrder | None]:
+        """The order of this name."""
+
+    def page(self, wanted: OrderFilter, after: str | None, size: int) -> Awaitable[OrderPage]:
+        """At most `size` orders behind the name `after` (None: from the first), in the order of their names."""
+
+    def newest_open(self, limit: int) -> Awaitable[Sequence[WorkOrder]]:
+        """At most `limit` open orders, those that were opened last."""

@@ -53,12 +53,15 @@ class Authority:
     def self_signed(cls, name: x509.Name, key: CaKey, validity: Validity, *, path_length: int | None) -> Self:
         """A root of its own."""
         builder = _builder(name, name, key.public_key(), key.public_key(), validity)
-        return cls(_ca_extensions(builder, path_length).sign(key, _hash_for(key)), key)
+        return cls(_ca_extensions(builder, path_length).sign(key, hash_for(key)), key)
 
     def intermediate(self, name: x509.Name, key: CaKey, validity: Validity) -> "Authority":
         """A CA below this one that issues no further CAs."""
-        builder = _ca_extensions(self._builder(name, key.public_key(), validity), 0)
-        return Authority(self._sign(builder), key)
+        return Authority(self.subordinate(name, key.public_key(), validity), key)
+
+    def subordinate(self, name: x509.Name, key: CertificatePublicKeyTypes, validity: Validity) -> x509.Certificate:
+        """The certificate of a CA below this one that issues no further CAs; its key is somebody else's."""
+        return self._sign(_ca_extensions(self._builder(name, key, validity), 0))
 
     def server(
         self, name: x509.Name, key: CertificatePublicKeyTypes, hosts: Iterable[str], validity: Validity
@@ -92,7 +95,7 @@ class Authority:
         return _builder(name, self.certificate.subject, key, self.private_key.public_key(), validity)
 
     def _sign(self, builder: x509.CertificateBuilder) -> x509.Certificate:
-        return builder.sign(self.private_key, _hash_for(self.private_key))
+        return builder.sign(self.private_key, hash_for(self.private_key))
 
 
 def new_key(kind: CaKeyType = "p256") -> CaKey:
@@ -159,5 +162,6 @@ def _host(host: str) -> x509.GeneralName:
         return x509.DNSName(host)
 
 
-def _hash_for(key: CaKey) -> hashes.SHA256 | hashes.SHA384:
+def hash_for(key: CaKey) -> hashes.SHA256 | hashes.SHA384:
+    """What a CA's key signs digests of."""
     return hashes.SHA384() if isinstance(key, ec.EllipticCurvePrivateKey) and key.key_size > 256 else hashes.SHA256()  # noqa: PLR2004

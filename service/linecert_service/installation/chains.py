@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -15,11 +15,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from linecert_service.config import Issuer
 from linecert_service.domain.errors import ConfigurationError
-from linecert_service.installation.passphrases import passphrase_of
-from linecert_service.signers import key_file
+from linecert_service.domain.ports import CaPrivateKey, Signer
+from linecert_service.installation.passphrases import passphrase_of, pin_of
+from linecert_service.setting_types import FILE_SCHEME
+from linecert_service.signers.opening import Access, open_signer
 
-CaPrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 Extension = TypeVar("Extension", bound=x509.ExtensionType)
+Chain: TypeAlias = tuple[x509.Certificate, ...]
+"""An issuer's certificate, the intermediates above it, and the root last."""
 
 _RSA_SIZES: Final = range(2048, 4097)
 _RSA_EXPONENT: Final = 65_537
@@ -33,17 +36,22 @@ class IssuerFiles:
         name: as in `[issuers.NAME]`.
         certificate: the issuer's own.
         chain: the same, the intermediates above it, and the root last.
-        private_key: the key that signs device certificates.
+        signer: its key, open: whoever has it closes it.
     """
 
     name: str
     certificate: x509.Certificate
     chain: tuple[x509.Certificate, ...]
-    private_key: CaPrivateKey = field(repr=False)
+    signer: Signer = field(repr=False)
+
+    @property
+    def private_key(self) -> CaPrivateKey:
+        """The key that signs device certificates."""
+        return self.signer.private_key
 
 
 def load_issuer(name: str, issuer: Issuer, now: float) -> IssuerFiles:
-    """Read an issuer's chain and key and check that it may issue at `now`, in seconds since 1970.
+    """Read an issuer's chain, open its key, and check that it may issue at `now`, in seconds since 1970.
 
     Raises:
         ConfigurationError: it may not; the message says why and what to do.
@@ -52,14 +60,23 @@ def load_issuer(name: str, issuer: Issuer, now: float) -> IssuerFiles:
     _check_links(chain, issuer.chain)
     _check_cas(chain, issuer.chain, now)
     _check_issuer(chain[0], issuer.chain)
-    passphrase = passphrase_of(name, issuer)
-    private_key = key_file.load(issuer.key_file, passphrase.value, passphrase_from=passphrase.source)
-    if not isinstance(private_key, CaPrivateKey) or spki(private_key.public_key()) != spki(chain[0].public_key()):
+    signer = open_key(name, issuer)
+    if spki(signer.private_key.public_key()) != spki(chain[0].public_key()):
+        signer.close()
         raise ConfigurationError(
-            f"the key {issuer.key_file} does not belong to {subject(chain[0])}, the first certificate of "
-            f"{issuer.chain}: correct issuers.{name}.key or issuers.{name}.chain"
+            f"the key {issuer.key.removeprefix(FILE_SCHEME)} does not belong to {subject(chain[0])}, the first "
+            f"certificate of {issuer.chain}: correct issuers.{name}.key or issuers.{name}.chain"
         )
-    return IssuerFiles(name, chain[0], chain, private_key)
+    return IssuerFiles(name, chain[0], chain, signer)
+
+
+def open_key(name: str, issuer: Issuer) -> Signer:
+    """Open the key of an issuer. What is returned is to be closed.
+
+    Raises:
+        ConfigurationError: it cannot be opened; the message says why and what to do.
+    """
+    return open_signer(issuer.key, _access(name, issuer))
 
 
 def read_certificates(path: Path, setting: str) -> tuple[x509.Certificate, ...]:
@@ -133,6 +150,16 @@ def subject(certificate: x509.Certificate) -> str:
 def utc(moment: datetime) -> str:
     """A moment as messages write it."""
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _access(name: str, issuer: Issuer) -> Access:
+    return Access(
+        passphrase=lambda: passphrase_of(name, issuer),
+        pin=lambda pin_source: pin_of(name, issuer, pin_source),
+        allow_plain=issuer.allow_plain_key,
+        workers=issuer.workers,
+        limit=issuer.max_signatures_per_10s,
+    )
 
 
 def _decoded(certificate: x509.Certificate) -> x509.Certificate:

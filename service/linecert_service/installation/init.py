@@ -187,6 +187,7 @@ class _Build:
         files.write_new(self._layout.pki / "issuer.chain.pem", chain)
         files.write_new(self._layout.pki / "issuer.passphrase", passphrase + b"\n", files.PRIVATE)
         files.write_new(self._layout.pki / "issuer.key.pem", private_pem(issuer.private_key, passphrase), files.PRIVATE)
+        files.write_new(self._layout.root, root.certificate.public_bytes(Encoding.PEM))
         files.write_new(self._layout.root_key, private_pem(root.private_key), files.PRIVATE)
 
     def _authority(self, file_name: str, title: str, key_path: Path) -> Authority:

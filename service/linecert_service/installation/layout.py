@@ -61,6 +61,11 @@ class Layout:
         return self.offline / "root.key.pem"
 
     @property
+    def root(self) -> Path:
+        """The certificate of the root of device certificates, for whoever signs with its key elsewhere."""
+        return self.offline / "root.pem"
+
+    @property
     def station_ca_key(self) -> Path:
         """The key that signs callers' certificates."""
         return self.offline / "station-ca.key.pem"

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from linecert_service.config import Settings
+from linecert_service.config import Profile, Settings
+from linecert_service.installation import chains
 from linecert_service.installation.trust import Trust
 from linecert_service.policy.stations import Stations
 
@@ -38,13 +39,24 @@ def findings(settings: Settings, trust: Trust, stations: Stations, denied: int) 
         yield _certificate("server.client_ca", authority)
     for name, issuer in trust.issuers.items():
         yield from (_certificate(f"issuers.{name}", certificate) for certificate in issuer.chain)
+    for name, chain in trust.retired.items():
+        yield from (_certificate(f"issuers.{name} (not in use)", certificate) for certificate in chain)
     for name, profile in settings.profiles.items():
-        yield Finding(f"profiles.{name}", f"issuer {profile.issuer}, keys {', '.join(profile.key_types)}")
+        yield Finding(f"profiles.{name}", f"{_issuers(profile)}, keys {', '.join(profile.key_types)}")
     yield Finding("log", f"name {settings.log.name}, Ed25519 key {settings.log.key}")
     yield Finding("stations", f"{len(stations.by_name)} callers in {settings.stations}")
     yield Finding("refused keys", f"{len(trust.taken_keys)} of this installation's own")
     if settings.denied_keys is not None:
         yield Finding("denied keys", f"{denied} in {settings.denied_keys}")
+
+
+def _issuers(profile: Profile) -> str:
+    if profile.next_issuer is None:
+        return f"issuer {profile.issuer}"
+    when = "when switched by command"
+    if profile.switch_at is not None:
+        when = f"from {chains.utc(datetime.fromtimestamp(profile.switch_at, UTC))} on"
+    return f"issuer {profile.issuer}, {profile.next_issuer} {when}"
 
 
 def _certificate(subject: str, certificate: x509.Certificate) -> Finding:

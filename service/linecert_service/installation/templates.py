@@ -31,7 +31,7 @@ reflection = true
 
 # The intermediate CA that signs device certificates: the certificate that goes into a DPS enrollment group.
 [issuers.issuer]
-# Its private key, encrypted.
+# Its private key: an encrypted file, or a key elsewhere (docs/operations.md).
 key = "file:pki/issuer.key.pem"
 # Its certificate first, the root last.
 chain = "pki/issuer.chain.pem"
@@ -63,14 +63,23 @@ url = "sqlite:///linecert.db"
 name = "{name}"
 key = "pki/log.key.pem"
 
-# How many requests may be under way at once; by default what suits the issuer's key.
+# What the server takes on at once, and what connections may cost; these are the defaults.
 # [limits]
+# How many requests may be under way; by default what suits the issuer's key.
 # pending = 512
+# How many connections callers may have, all together; each is an open file of the process.
+# connections = 4096
+# How long a connection may take until it can carry calls.
+# handshake = "10s"
+# Connections end after as long without a call, and in any case after a time: then callers find servers that were added.
+# connection_idle = "15m"
+# connection_age = "1h"
 """
 
 STATIONS: Final = """\
-# Who may call the linecert server, and for what. Add callers with `linecert-server station add NAME --line LINE`, and
-# restart the server. Each [[stations]] takes:
+# Who may call the linecert server, and for what. Add callers with `linecert-server station add NAME --line LINE`. A
+# running server reads this file when it changes, and goes on with what it read before when something is wrong with it.
+# Each [[stations]] takes:
 #
 # name                      recorded with every certificate that it gets
 # line                      its manufacturing line, recorded likewise

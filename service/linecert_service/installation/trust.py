@@ -1,25 +1,39 @@
 """The checks before a start: keys, chains, and that no device can pass for a station."""
 
+import contextlib
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from linecert_service.config import Profile, Settings
+from linecert_service.config import Issuer, Profile, Settings
 from linecert_service.domain.errors import ConfigurationError
 from linecert_service.installation import chains, log_key, own_keys
-from linecert_service.installation.chains import IssuerFiles, load_issuer
+from linecert_service.installation.chains import Chain, IssuerFiles, load_issuer
 from linecert_service.installation.layout import Layout
 from linecert_service.policy.identity import StationCas
 from linecert_service.signers import key_file
 
-__all__ = ["IssuerFiles", "ServerFiles", "Trust", "check", "load_issuer"]
+__all__ = [
+    "IssuerFiles",
+    "ServerFiles",
+    "Trust",
+    "check",
+    "check_apart",
+    "load_issuer",
+    "load_own_keys",
+    "load_server",
+    "load_station_cas",
+    "open_issuers",
+    "retired_chains",
+]
 
 _SOON: Final = timedelta(days=30)
 
@@ -32,13 +46,11 @@ class ServerFiles:
         certificate: the server's own.
         certificate_pem: the same, then any intermediates.
         key_pem: its private key, unencrypted PKCS#8.
-        client_ca_pem: the station CAs.
     """
 
     certificate: x509.Certificate
     certificate_pem: bytes
     key_pem: bytes = field(repr=False)
-    client_ca_pem: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +58,12 @@ class Trust:
     """What a server starts with, all of it checked.
 
     Attributes:
-        issuers: by name.
+        issuers: those that sign or may later, by name, open.
+        retired: the chains of the other ones in the settings: what they have issued is still about.
         server: its side of TLS.
         station_cas: who vouches for callers.
         log_key: signs the checkpoints.
-        taken_keys: SHA-256 of the SubjectPublicKeyInfos that no device may come with.
+        own_keys: SHA-256 of the SubjectPublicKeyInfos that this installation made for itself and its callers.
         warnings: what does not keep it from starting, in sentences for the operator.
     """
 
@@ -58,8 +71,24 @@ class Trust:
     server: ServerFiles
     station_cas: StationCas
     log_key: Ed25519PrivateKey = field(repr=False)
-    taken_keys: frozenset[bytes]
+    own_keys: frozenset[bytes]
     warnings: tuple[str, ...]
+    retired: Mapping[str, Chain] = field(default_factory=dict)
+
+    @property
+    def issuer_chains(self) -> Mapping[str, Chain]:
+        """The chain of each issuer by its name, the issuer first and the root last."""
+        return {**self.retired, **{name: issuer.chain for name, issuer in self.issuers.items()}}
+
+    @property
+    def taken_keys(self) -> frozenset[bytes]:
+        """SHA-256 of the SubjectPublicKeyInfos that no device may come with: those in use, and those made here."""
+        return self.own_keys | _used_keys(self)
+
+    def close(self) -> None:
+        """Give the issuers' keys up."""
+        for issuer in self.issuers.values():
+            issuer.signer.close()
 
 
 def check(settings: Settings, now: float) -> Trust:
@@ -68,40 +97,98 @@ def check(settings: Settings, now: float) -> Trust:
     Raises:
         ConfigurationError: the first thing that is wrong, and what to do.
     """
-    issuers = {name: load_issuer(name, issuer, now) for name, issuer in settings.issuers.items()}
-    station_cas = _load_station_cas(settings, issuers.values())
-    server = _load_server(settings, now)
-    own_log_key = log_key.load(settings.log.key)
-    return Trust(
-        issuers=issuers,
-        server=server,
-        station_cas=station_cas,
-        log_key=own_log_key,
-        taken_keys=_taken_keys(settings, issuers.values(), station_cas, server, own_log_key),
-        warnings=tuple(_warnings(settings, issuers, station_cas, server, datetime.fromtimestamp(now, UTC))),
-    )
+    with contextlib.ExitStack() as opened:
+        issuers = open_issuers(settings, settings.issuers_from(now), now)
+        opened.callback(lambda: [issuer.signer.close() for issuer in issuers.values()])
+        retired, unread = retired_chains(settings, issuers)
+        station_cas = load_station_cas(settings, {**retired, **_chains(issuers)})
+        server = load_server(settings, now)
+        trusted = Trust(
+            issuers=issuers,
+            server=server,
+            station_cas=station_cas,
+            log_key=log_key.load(settings.log.key),
+            own_keys=load_own_keys(settings),
+            warnings=(
+                *_warnings(settings, issuers, station_cas, server, datetime.fromtimestamp(now, UTC)),
+                *unread,
+            ),
+            retired=retired,
+        )
+        # From here on it is the caller's to close them.
+        opened.pop_all()
+    return trusted
 
 
-def _load_station_cas(settings: Settings, issuers: Iterable[IssuerFiles]) -> StationCas:
+def open_issuers(settings: Settings, names: Iterable[str], now: float) -> dict[str, IssuerFiles]:
+    """Read and open these issuers; they are the caller's to close. Blocks where their keys live elsewhere.
+
+    Raises:
+        ConfigurationError: one of them may not issue, or cannot be opened; the others are closed then.
+    """
+    with contextlib.ExitStack() as opened:
+        issuers = {}
+        for name in (name for name in settings.issuers if name in set(names)):
+            issuers[name] = load_issuer(name, settings.issuers[name], now)
+            opened.callback(issuers[name].signer.close)
+        opened.pop_all()
+    return issuers
+
+
+def retired_chains(settings: Settings, opened: Container[str]) -> tuple[dict[str, Chain], list[str]]:
+    """The chains of the issuers in the settings that are not `opened`, and a warning for each that cannot be read.
+
+    They sign nothing, so neither their keys nor their dates matter. What they have issued matters to `check_apart`.
+    """
+    retired, warnings = {}, []
+    for name, issuer in settings.issuers.items():
+        if name not in opened:
+            try:
+                retired[name] = chains.read_certificates(issuer.chain, f"issuers.{name}.chain")
+            except ConfigurationError as error:
+                warnings.append(f"no profile needs issuers.{name}, and its chain is left out of the checks: {error}")
+    return retired, warnings
+
+
+def load_station_cas(settings: Settings, issuer_chains: Mapping[str, Chain]) -> StationCas:
+    """Read the client CA file, and check that no device certificate below these chains passes for a station's.
+
+    Raises:
+        ConfigurationError: one would, a certificate is no CA's, or the file cannot be read.
+    """
     path = settings.server.client_ca
     station_cas = StationCas(chains.read_certificates(path, "server.client_ca"))
     for authority in station_cas.certificates:
         chains.check_ca(authority, str(path))
-    # Each link of a chain was verified against the certificate above it, so a chain leads to a client CA exactly when
-    # it holds that CA's key, under whatever certificate.
-    keys = {chains.spki(certificate.public_key()) for certificate in station_cas.certificates}
-    for issuer in issuers:
-        for certificate in issuer.chain:
-            if chains.spki(certificate.public_key()) in keys:
-                raise ConfigurationError(
-                    f"the client CA file {path} holds the key of {chains.subject(certificate)}, which stands in the "
-                    f"chain of issuers.{issuer.name}, so a device certificate could pass for a station's: leave only "
-                    "station CAs in that file, which issue no device certificates"
-                )
+    check_apart(station_cas, path, issuer_chains)
     return station_cas
 
 
-def _load_server(settings: Settings, now: float) -> ServerFiles:
+def check_apart(station_cas: StationCas, path: Path, issuer_chains: Mapping[str, Chain]) -> None:
+    """Check that no device certificate below these chains passes for a station's.
+
+    Raises:
+        ConfigurationError: one would; the message names the client CA file, which is at `path`.
+    """
+    # Each link of a chain was verified against the certificate above it, so a chain leads to a client CA exactly when
+    # it holds that CA's key, under whatever certificate.
+    keys = {chains.spki(certificate.public_key()) for certificate in station_cas.certificates}
+    for name, chain in issuer_chains.items():
+        for certificate in chain:
+            if chains.spki(certificate.public_key()) in keys:
+                raise ConfigurationError(
+                    f"the client CA file {path} holds the key of {chains.subject(certificate)}, which stands in the "
+                    f"chain of issuers.{name}, so a device certificate could pass for a station's: leave only "
+                    "station CAs in that file, which issue no device certificates"
+                )
+
+
+def load_server(settings: Settings, now: float) -> ServerFiles:
+    """Read the server's certificate and key, and check that they belong together and are valid at `now`.
+
+    Raises:
+        ConfigurationError: they do not or are not, or a file cannot be read.
+    """
     path, key_path = settings.server.tls_certificate, settings.server.tls_key
     certificates = chains.read_certificates(path, "server.tls_certificate")
     key = key_file.load(key_path, None, allow_plain=True)
@@ -115,21 +202,29 @@ def _load_server(settings: Settings, now: float) -> ServerFiles:
         certificate=certificates[0],
         certificate_pem=b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates),
         key_pem=key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
-        client_ca_pem=settings.server.client_ca.read_bytes(),
     )
 
 
-def _taken_keys(
-    settings: Settings,
-    issuers: Iterable[IssuerFiles],
-    station_cas: StationCas,
-    server: ServerFiles,
-    own_log_key: Ed25519PrivateKey,
-) -> frozenset[bytes]:
-    certificates = [certificate for issuer in issuers for certificate in issuer.chain]
-    keys = [certificate.public_key() for certificate in (*certificates, *station_cas.certificates, server.certificate)]
-    used = frozenset(hashlib.sha256(chains.spki(key)).digest() for key in (*keys, own_log_key.public_key()))
-    return used if settings.own_keys is None else used | own_keys.read(settings.own_keys)
+def load_own_keys(settings: Settings) -> frozenset[bytes]:
+    """SHA-256 of the SubjectPublicKeyInfos that this installation has made.
+
+    Raises:
+        ConfigurationError: the list cannot be read.
+    """
+    return frozenset() if settings.own_keys is None else own_keys.read(settings.own_keys)
+
+
+def _chains(issuers: Mapping[str, IssuerFiles]) -> dict[str, Chain]:
+    return {name: issuer.chain for name, issuer in issuers.items()}
+
+
+def _used_keys(trusted: Trust) -> frozenset[bytes]:
+    """Those of the CAs, of the server and of the log."""
+    chains_of_issuers = [certificate for chain in trusted.issuer_chains.values() for certificate in chain]
+    chain_of_server = x509.load_pem_x509_certificates(trusted.server.certificate_pem)
+    certificates = (*chains_of_issuers, *trusted.station_cas.certificates, *chain_of_server)
+    keys = (*(certificate.public_key() for certificate in certificates), trusted.log_key.public_key())
+    return frozenset(hashlib.sha256(chains.spki(key)).digest() for key in keys)
 
 
 def _warnings(
@@ -146,10 +241,20 @@ def _warnings(
     for certificate in station_cas.certificates:
         yield from _ending(certificate, now, "its callers are refused after that: add a new station CA")
     for issuer in issuers.values():
+        yield from _exposed(settings.issuers[issuer.name], issuer)
         for certificate in issuer.chain:
             yield from _ending(certificate, now, "after that nothing is issued: add a new issuer before")
     for name, profile in settings.profiles.items():
-        yield from _unreachable(name, profile, issuers[profile.issuer], now)
+        for issuer_name in profile.issuers_from(now.timestamp()):
+            yield from _too_short(name, profile, issuers[issuer_name], now)
+
+
+def _exposed(settings: Issuer, issuer: IssuerFiles) -> Iterator[str]:
+    if settings.allow_plain_key:
+        yield f"issuers.{issuer.name} may have an unencrypted key (allow_plain_key): whoever reads a copy can sign"
+    # Only a token can tell.
+    if getattr(issuer.signer, "may_leave", False):
+        yield f"the key of issuers.{issuer.name} may leave its token: make one with CKA_EXTRACTABLE = false"
 
 
 def _ending(certificate: x509.Certificate, now: datetime, consequence: str) -> Iterator[str]:
@@ -158,11 +263,20 @@ def _ending(certificate: x509.Certificate, now: datetime, consequence: str) -> I
         yield f"the certificate {chains.subject(certificate)} ends at {chains.utc(end)}: {consequence}"
 
 
-def _unreachable(name: str, profile: Profile, issuer: IssuerFiles, now: datetime) -> Iterator[str]:
+def _too_short(name: str, profile: Profile, issuer: IssuerFiles, now: datetime) -> Iterator[str]:
+    """Where certificates of a profile would end after their issuer."""
+    staged = issuer.name != profile.issuer_at(now.timestamp())
+    begin = max(int(now.timestamp()), profile.switch_at or 0) if staged else int(now.timestamp())
+    end = begin + profile.validity - 1 if profile.validity is not None else profile.not_after
     earliest = min(certificate.not_valid_after_utc for certificate in issuer.chain)
-    asked = profile.not_after if profile.validity is None else int(now.timestamp()) + profile.validity
-    if asked is not None and asked > earliest.timestamp() and not profile.clamp:
+    if end is None or end <= earliest.timestamp():
+        return
+    once = " once it signs" if staged else ""
+    reaches = f"profiles.{name} reaches past the end of issuers.{issuer.name} at {chains.utc(earliest)}, so"
+    if profile.clamp:
+        yield f"{reaches} certificates end with it{once}, sooner than the profile says: stage a next_issuer that lasts"
+    else:
         yield (
-            f"profiles.{name} reaches past the end of issuers.{issuer.name} at {chains.utc(earliest)}, so every "
-            "request is refused with VALIDITY_EXCEEDS_ISSUER: set a shorter validity, or clamp = true"
+            f"{reaches} every request is refused with VALIDITY_EXCEEDS_ISSUER{once}: stage a next_issuer that lasts, set "
+            "a shorter validity, or clamp = true"
         )

@@ -11,7 +11,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509.oid import NameOID
 
 from linecert_service.csr.der import CONTEXT_0, CONTEXT_3, INTEGER, SEQUENCE, DerError, Reader
-from linecert_service.domain.errors import Refused, SignatureUnusable, SignerUnavailable
+from linecert_service.domain.errors import Refused, SignatureUnusable, SignerBusy, SignerUnavailable
 from linecert_service.domain.ports import Meter
 from linecert_service.domain.requests import Claim, DeviceCsr, SignedCertificate
 from linecert_service.issuance import template
@@ -79,6 +79,9 @@ def make(plan: Plan, meter: Meter) -> SignedCertificate:
 def _sign(issuer: Issuer, tbs: bytes, meter: Meter) -> bytes:
     try:
         signature = issuer.sign(tbs)
+    except SignerBusy as busy:
+        meter.signature_requested("throttled" if busy.throttled else "unreachable")
+        raise
     except Refused:
         meter.signature_requested("error")
         raise

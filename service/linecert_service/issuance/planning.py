@@ -86,7 +86,8 @@ class Planner:
 
     def _allowed(self, request: SignRequest, csr: DeviceCsr, station: Station, claim: Claim, now: float) -> Plan:
         name = rights.profile_for(station, request.profile)
-        profile = self._profiles[name]
+        # From here on it has this issuer, whatever comes: a switch concerns what is planned after it.
+        profile = self._profiles[name].at(now)
         rights.check_request(station, request, csr.registration_id)
         if csr.key_type not in profile.key_types:
             raise Refused(

@@ -31,6 +31,10 @@ class Profile:
         clamp: end with the issuer, instead of refusing, when it ends earlier.
         key_types: the device keys that it takes, such as `P-256`.
         subject: attributes before the common name, by their short names, in their order.
+        following: the same profile with the issuer that is to follow; None: none is staged.
+        switch_at: from when on that one is in force; None: not by itself.
+        named: the names of the issuers in the settings, also of one that was followed by another before; without it
+            those of the issuers that are here.
     """
 
     def __init__(
@@ -45,6 +49,9 @@ class Profile:
         clamp: bool,
         key_types: tuple[str, ...],
         subject: Mapping[str, str],
+        following: "Profile | None" = None,
+        switch_at: int | None = None,
+        named: tuple[str, ...] = (),
     ) -> None:
         self.name = name
         self.issuer = issuer
@@ -54,8 +61,30 @@ class Profile:
         self.backdate = backdate
         self.clamp = clamp
         self.key_types = key_types
+        self.subject = subject
+        self.following = following
+        self.switch_at = switch_at
+        self.named = named or (issuer.name, *((following.issuer.name,) if following else ()))
         attributes = tuple(x509.NameAttribute(_SUBJECT_OIDS[short], value) for short, value in subject.items())
         self._templates = {rsa: Template(issuer, attributes, self._extensions(rsa=rsa)) for rsa in (False, True)}
+
+    def at(self, now: float) -> "Profile":
+        """The profile that is in force at `now`: this one, or from `switch_at` on the one that follows."""
+        if self.following is not None and self.switch_at is not None and now >= self.switch_at:
+            return self.following
+        return self
+
+    def issuers_from(self, now: float) -> tuple[Issuer, ...]:
+        """The issuer that signs at `now`, and the one that is staged to follow it, if there is one."""
+        first = self.at(now)
+        return (first.issuer,) if first.following is None else (first.issuer, first.following.issuer)
+
+    def end(self, now: float) -> int:
+        """When a certificate that is made at `now` ends where the request does not say, and its issuer does not before.
+
+        notAfter is part of the validity (RFC 5280, section 4.1.2.5), hence the one second less.
+        """
+        return int(now) + self.validity - 1 if self.validity is not None else self.not_after or 0
 
     def template(self, key_type: str) -> Template:
         """The template for device keys of this type, such as `P-256`."""

@@ -4,8 +4,10 @@ A metric here is a line in docs/operations.md. To add one: a line in `Metrics.__
 are more than what the caller has at hand.
 """
 
+import contextlib
 import platform
 import threading
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final, Protocol, Self, TypeVar
@@ -23,10 +25,13 @@ from prometheus_client import (
 )
 
 from linecert_service.domain.errors import ConfigurationError
+from linecert_service.domain.work_orders import WorkOrder
 
 MAX_STATIONS: Final = 1000
 """How many stations get a label of their own."""
 OTHER_STATIONS: Final = "other"
+MAX_WORK_ORDERS: Final = 1000
+"""How many open work orders are shown: those that were opened last."""
 
 _REQUEST_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _STAGE_BUCKETS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
@@ -103,11 +108,22 @@ class Metrics:
         self.in_flight_rpcs = gauge("in_flight_rpcs", "Calls under way.")
         self.signer_up = gauge("signer_up", "1 when the CA key was reachable at the last look.")
         self._signer_requests = _Children(counter("signer_requests", "Signatures asked of the CA key.", "outcome"))
+        self._signer_throttled = counter("signer_throttled", "Signatures that the key's vault put off: too many.")
         self.store_up = gauge("store_up", "1 when the audit store was reachable at the last look.")
         self.log_size = gauge("log_size", "Leaves of the transparency log.")
         self.checkpoint_age_seconds = gauge("checkpoint_age_seconds", "Age of the newest checkpoint of the log.")
         self._issuer_not_after = gauge(
             "issuer_not_after_timestamp_seconds", "When the issuer's certificate ends.", "issuer"
+        )
+        self._issuer_up = gauge("issuer_up", "1 when the issuer's key was reachable at the last look.", "issuer")
+        self._profile_issuer = gauge(
+            "profile_issuer", "1 for the issuer that signs certificates of the profile.", "profile", "issuer"
+        )
+        self._profile_next_issuer = gauge(
+            "profile_next_issuer", "1 for the issuer that is staged to follow it.", "profile", "issuer"
+        )
+        self._profile_not_after = gauge(
+            "profile_not_after_timestamp_seconds", "When a certificate of the profile ends that is made now.", "profile"
         )
         self.server_certificate_not_after_timestamp_seconds = gauge(
             "server_certificate_not_after_timestamp_seconds", "When the server's certificate ends."
@@ -117,6 +133,15 @@ class Metrics:
             "When the certificate ends that a station last called with.",
             "station",
         )
+        self._reloads = counter("reloads", "Files read anew by a running server: loaded or failed.", "file", "outcome")
+        self._reload_failed = gauge(
+            "reload_failed", "1 while a file is not in force as it is, but as it was read before.", "file"
+        )
+        self._order_quantity = gauge("work_order_quantity", "Devices that an open work order is for.", "work_order")
+        self._order_issued = gauge("work_order_issued", "Devices that have a certificate of it.", "work_order")
+        self._orders: set[str] = set()
+        self._signing: dict[str, str] = {}
+        self._staged: dict[str, str] = {}
         build_info = gauge("build_info", "1, with the versions that run as labels.", "version", "python")
         build_info.labels(version("linecert"), platform.python_version()).set(1)
         self._stations: dict[str, str] = {}
@@ -151,12 +176,37 @@ class Metrics:
         self._stage_seconds[(stage,)].observe(seconds)
 
     def signature_requested(self, outcome: str) -> None:
-        """Count a signature asked of the CA key, by its outcome such as `ok` or `error`."""
+        """Count a signature asked of the CA key, by its outcome: `ok`, `error`, `throttled` or `unreachable`."""
         self._signer_requests[(outcome,)].inc()
+        if outcome == "throttled":
+            self._signer_throttled.inc()
 
     def issuer_not_after(self, issuer: str, timestamp: float) -> None:
         """Note when an issuer's certificate ends, in seconds since 1970."""
         self._issuer_not_after.labels(issuer).set(timestamp)
+
+    def issuer_gone(self, issuer: str) -> None:
+        """Forget an issuer that signs nothing any more."""
+        for gauge in (self._issuer_not_after, self._issuer_up):
+            with contextlib.suppress(KeyError):
+                gauge.remove(issuer)
+
+    def issuer_looked_at(self, issuer: str, *, up: bool) -> None:
+        """Note whether an issuer's key is in reach."""
+        self._issuer_up.labels(issuer).set(up)
+
+    def show_profile_issuers(self, signing: Mapping[str, str], staged: Mapping[str, str]) -> None:
+        """Show for each profile, by name, the issuer that signs and the one staged to follow; none shown before."""
+        _show_pairs(self._profile_issuer, self._signing, signing)
+        _show_pairs(self._profile_next_issuer, self._staged, staged)
+        for profile in self._signing.keys() - signing.keys():
+            with contextlib.suppress(KeyError):
+                self._profile_not_after.remove(profile)
+        self._signing, self._staged = dict(signing), dict(staged)
+
+    def profile_not_after(self, profile: str, timestamp: float) -> None:
+        """Note when a certificate of a profile ends that is made now, in seconds since 1970."""
+        self._profile_not_after.labels(profile).set(timestamp)
 
     def station_certificate_not_after(self, station: str, timestamp: float) -> None:
         """Note when the certificate ends that a station calls with, in seconds since 1970.
@@ -166,6 +216,31 @@ class Metrics:
         if self._station_label(station) == station:
             self._station_not_after.labels(station).set(timestamp)
 
+    def station_gone(self, station: str) -> None:
+        """Forget when the station's certificate ends, which nobody need renew."""
+        with contextlib.suppress(KeyError):  # beyond the cap
+            self._station_not_after.remove(station)
+
+    def file_watched(self, file: str) -> None:
+        """Show from the start that a file is in force."""
+        self._reload_failed.labels(file).set(0)
+
+    def file_reloaded(self, file: str, *, ok: bool) -> None:
+        """Count that a file was read anew, and show whether what it says is in force."""
+        self._reloads.labels(file, "loaded" if ok else "failed").inc()
+        self._reload_failed.labels(file).set(not ok)
+
+    def show_work_orders(self, orders: Iterable[WorkOrder]) -> None:
+        """Show these orders, and those shown before no longer."""
+        shown = {order.name: order for order in orders}
+        for name in self._orders.difference(shown):
+            self._order_quantity.remove(name)
+            self._order_issued.remove(name)
+        for name, order in shown.items():
+            self._order_quantity.labels(name).set(order.quantity)
+            self._order_issued.labels(name).set(order.issued)
+        self._orders = set(shown)
+
     def _station_label(self, station: str) -> str:
         label = self._stations.get(station)
         if label is None:
@@ -173,6 +248,13 @@ class Metrics:
                 return OTHER_STATIONS
             label = self._stations[station] = station
         return label
+
+
+def _show_pairs(gauge: Gauge, before: Mapping[str, str], after: Mapping[str, str]) -> None:
+    for pair in before.items() - after.items():
+        gauge.remove(*pair)
+    for pair in after.items():
+        gauge.labels(*pair).set(1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
-from sqlalchemy import ColumnElement, Engine
+from sqlalchemy import ColumnElement, Connection, Engine
 
 Row = tuple[Any, ...]
+
+MAINTAIN_SECONDS: Final = 0.25
+"""How often `Backend.maintain` is to be called, beside the appends."""
 
 
 class LookupKeys(NamedTuple):
@@ -45,6 +48,12 @@ class Writer(Lookups, Protocol):
 
     def insert(self, table: str, rows: Sequence[Row]) -> None:
         """Add rows, with all columns of the table in their order."""
+
+    def event(self, log_index: int) -> Row | None:
+        """The event at a position of the log: the columns of `events`."""
+
+    def update_order(self, row: Row) -> None:
+        """Replace the row of a work order that is there; `row` has all columns of `work_orders` in their order."""
 
     def count_for_order(self, name: str, issued: int, replacements: int) -> None:
         """Add to the counts of a work order."""
@@ -87,6 +96,12 @@ class Backend(Protocol):
     def reading(self) -> AbstractContextManager[Lookups]:
         """A transaction that reads. Raises SQLAlchemy's errors."""
 
+    def asking(self) -> AbstractContextManager[Connection]:
+        """A connection for queries that may each see what was appended since the one before.
+
+        Raises SQLAlchemy's errors.
+        """
+
     def contains(self, column: ColumnElement[str], text: str) -> ColumnElement[bool]:
         """The condition that `text` stands somewhere in `column`."""
 
@@ -101,7 +116,7 @@ class Backend(Protocol):
         """
 
     def maintain(self) -> None:
-        """What is to be done every second or so, beside the appends. Raises SQLAlchemy's errors."""
+        """What is to be done every MAINTAIN_SECONDS, beside the appends. Raises SQLAlchemy's errors."""
 
     def close(self) -> None:
         """Give all connections up."""

@@ -78,9 +78,9 @@ def has_prefix(column: ColumnElement[str], prefix: str) -> ColumnElement[bool]:
     return and_(column >= prefix, column < prefix + _LAST_CHARACTER)
 
 
-def stretch_of(connection: Connection, wanted: IssuanceFilter) -> Stretch:
-    """Where in the log that can stand which is wanted. Raises SQLAlchemy's errors."""
-    stretch = stretch_between(connection, CERTIFICATES, wanted.start_time, wanted.end_time)
+def stretch_of(connection: Connection, wanted: IssuanceFilter, stop: int | None = None) -> Stretch:
+    """Where in the log, before `stop`, that can stand which is wanted. Raises SQLAlchemy's errors."""
+    stretch = stretch_between(connection, CERTIFICATES, wanted.start_time, wanted.end_time, stop)
     after = -1 if wanted.after_log_index is None else wanted.after_log_index
     return Stretch(max(stretch.low, after + 1), stretch.high)
 

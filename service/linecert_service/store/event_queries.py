@@ -30,10 +30,8 @@ class StoreEventReader:
         return await self._readers.run(lambda: self._page(wanted, before, size))
 
     def _page(self, wanted: EventFilter, before: int | None, size: int) -> EventPage:
-        with self._backend.engine.begin() as connection:
-            stretch = stretch_between(connection, EVENTS, wanted.start_time, wanted.end_time)
-            if before is not None:
-                stretch = Stretch(stretch.low, min(stretch.high, before))
+        with self._backend.asking() as connection:
+            stretch = stretch_between(connection, EVENTS, wanted.start_time, wanted.end_time, before)
             return _read(connection, wanted, stretch, size)
 
 
@@ -48,6 +46,8 @@ def _read(connection: Connection, wanted: EventFilter, stretch: Stretch, size: i
     events = [EventRecord(*row) for row in connection.execute(query)]
     if len(events) == size:
         return EventPage(events, events[-1].log_index)
+    if leading == conditions:
+        return EventPage(events, None)
     looked_at = led.subquery().c.log_index
     count, reached = connection.execute(select(func.count(), func.min(looked_at))).one()
     return EventPage(events, reached if count == limit else None)

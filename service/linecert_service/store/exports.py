@@ -45,10 +45,10 @@ class StoreExportReader:
                 yield issued
 
     def _stretch(self, wanted: IssuanceFilter) -> Stretch:
-        with self._backend.engine.begin() as connection:
+        with self._backend.asking() as connection:
             return stretch_of(connection, wanted)
 
     def _read(self, scan: Scan, stretch: Stretch) -> tuple[Sequence[Issued], Stretch]:
-        with self._backend.engine.begin() as connection:
+        with self._backend.asking() as connection:
             step = scan.step(connection, stretch, CHUNK)
         return [issued_of(stand_of(row, self._issuers.sha256_of), self._issuers) for row in step.rows], step.rest

@@ -71,17 +71,17 @@ class StoreLogReader:
         query = select(CHECKPOINTS.c.size, CHECKPOINTS.c.note).order_by(CHECKPOINTS.c.size.desc()).limit(1)
         if at_most is not None:
             query = query.where(CHECKPOINTS.c.size <= at_most)
-        with self._backend.engine.begin() as connection:
+        with self._backend.asking() as connection:
             row = connection.execute(query).first()
         return SignedCheckpoint(*row) if row else None
 
     def _index_of(self, serial: bytes, visible_to: str | None) -> int | None:
         query = select(CERTIFICATES.c.log_index).where(CERTIFICATES.c.serial == serial, *_visible(visible_to))
-        with self._backend.engine.begin() as connection:
+        with self._backend.asking() as connection:
             return connection.scalar(query)
 
     def _inclusion(self, index: int, size: int, visible_to: str | None) -> Inclusion | None:
-        with self._backend.engine.begin() as connection:
+        with self._backend.asking() as connection:
             if not _is_visible(connection, index, visible_to):
                 return None
             tree = self._tree(connection)
@@ -91,11 +91,11 @@ class StoreLogReader:
             return Inclusion(entries[0].leaf, tree.inclusion(index, size))
 
     def _consistency(self, from_size: int, to_size: int) -> Sequence[bytes]:
-        with self._backend.engine.begin() as connection:
+        with self._backend.asking() as connection:
             return self._tree(connection).consistency(from_size, to_size)
 
     def _entries(self, start: int, stop: int) -> Sequence[LogEntry]:
-        with self._backend.engine.begin() as connection:
+        with self._backend.asking() as connection:
             return self._tree(connection).entries(start, stop)
 
     def _tree(self, connection: Connection) -> LogTree:

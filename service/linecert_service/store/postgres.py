@@ -1,28 +1,34 @@
 """PostgreSQL as the audit store: how a connection is set up, and the statements in its dialect."""
 
 import contextlib
+import math
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, cast
 
 import psycopg
-from sqlalchemy import ColumnElement, Engine, create_engine, func, text
+from sqlalchemy import ColumnElement, Connection, Engine, create_engine, event, func, text
 from sqlalchemy.dialects.postgresql import dialect as postgresql_dialect
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.types import TypeEngine
 
 from linecert_service.domain.errors import ConfigurationError
 from linecert_service.store import migrations, roles
 from linecert_service.store.backend import LookupKeys, Row
-from linecert_service.store.schema import CERTIFICATES, METADATA
+from linecert_service.store.schema import CERTIFICATES, METADATA, WORK_ORDERS
 
 READERS: Final = 5
+
+IDLE_SECONDS: Final = 0.5
+"""After which a pooled connection may have died unnoticed, and is looked at before it is used."""
 
 UPGRADE_LOCK: Final = 0x6C_69_6E_65_63_65_72_74
 """The advisory lock of an upgrade: `linecert` in ASCII."""
@@ -60,6 +66,10 @@ _PLANS: Final = (
 _BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
 _LOCK_HEAD: Final = "SELECT size, last_at, frontier, root FROM log_head WHERE id = 1 FOR UPDATE"
 _WRITE_HEAD: Final = "UPDATE log_head SET size = %s, last_at = %s, frontier = %s, root = %s WHERE id = 1"
+_EVENT: Final = "SELECT * FROM events WHERE log_index = %s"
+# The name is the key, and the first column.
+_ORDER_VALUES: Final = ", ".join(f"{column.name} = %s" for column in list(WORK_ORDERS.columns)[1:])
+_UPDATE_ORDER: Final = f"UPDATE work_orders SET {_ORDER_VALUES} WHERE name = %s"  # noqa: S608 - column names and marks
 _COUNT: Final = "UPDATE work_orders SET issued = issued + %s, replacements = replacements + %s WHERE name = %s"
 # %b: psycopg writes arrays as text by itself, with hex digits for octets, which costs more than the rest of an insert.
 _ORDERS: Final = "SELECT * FROM work_orders WHERE name = ANY(%b::text[])"
@@ -117,6 +127,8 @@ class PostgresWriter(PostgresLookups):
         # Octets come and go as they are, not as hex digits.
         super().__init__(connection.cursor(binary=True))
         self._connection = connection
+        self._writes = contextlib.ExitStack()
+        self._writing = False
         connection.autocommit = True
         for setting in _PLANS:
             connection.execute(cast("Any", setting))
@@ -136,22 +148,33 @@ class PostgresWriter(PostgresLookups):
     def insert(self, table: str, rows: Sequence[Row]) -> None:
         """Add rows: one statement, whatever their number, with an array for each column."""
         statement, width = _insert(table)
-        self._cursor.execute(cast("Any", statement), _columns(rows, width))
+        self._write(statement, _columns(rows, width))
+
+    def event(self, log_index: int) -> Row | None:
+        """The event at a position of the log."""
+        return next(iter(self._fetch(_EVENT, (log_index,))), None)
+
+    def update_order(self, row: Row) -> None:
+        """Replace the row of a work order."""
+        self._write(_UPDATE_ORDER, (*row[1:], row[0]))
 
     def count_for_order(self, name: str, issued: int, replacements: int) -> None:
         """Add to the counts of a work order."""
-        self._cursor.execute(_COUNT, (issued, replacements, name))
+        self._write(_COUNT, (issued, replacements, name))
 
     def write_head(self, size: int, last_at: int, frontier: bytes, root: bytes) -> None:
         """Replace the head."""
-        self._cursor.execute(_WRITE_HEAD, (size, last_at, frontier, root))
+        self._write(_WRITE_HEAD, (size, last_at, frontier, root))
 
     def commit(self) -> None:
         """Commit, and wait until it is on disk."""
-        self._cursor.execute("COMMIT")
+        self._write("COMMIT")
+        self._end_writes()
 
     def rollback(self) -> None:
         """Forget the transaction, if there is one."""
+        with contextlib.suppress(psycopg.Error):
+            self._end_writes()
         with contextlib.suppress(psycopg.Error):
             self._connection.rollback()
 
@@ -159,6 +182,22 @@ class PostgresWriter(PostgresLookups):
         """Close the connection."""
         with contextlib.suppress(psycopg.Error):
             self._connection.close()
+
+    def _write(self, statement: str, parameters: Sequence[Any] = ()) -> None:
+        """Send a statement without waiting for its reply, which is one round trip a transaction and not one for each.
+
+        Where one fails, PostgreSQL passes over those behind it, the COMMIT too, and the first error is raised: by a
+        later statement, or at the end.
+        """
+        if not self._writing:
+            self._writes.enter_context(self._connection.pipeline())
+            self._writing = True
+        self._cursor.execute(cast("Any", statement), parameters)
+
+    def _end_writes(self) -> None:
+        """Wait for the replies."""
+        self._writing = False
+        self._writes.close()
 
 
 class PostgresBackend:
@@ -173,10 +212,13 @@ class PostgresBackend:
             url,
             pool_size=READERS,
             max_overflow=2,
-            pool_pre_ping=True,
             hide_parameters=True,
             connect_args=_CONNECT_ARGUMENTS,
         )
+        event.listen(self.engine, "checkin", _note_use)
+        event.listen(self.engine, "checkout", self._look_whether_it_lives)
+        # Without BEGIN and COMMIT a query is one round trip, not three.
+        self._asking = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     def upgrade(self) -> None:
         """Bring the schema to what this version wants, or fail and change nothing; one at a time."""
@@ -218,6 +260,10 @@ class PostgresBackend:
         with self.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
             yield PostgresLookups(_driver_connection(connection.connection).cursor(binary=True))
 
+    def asking(self) -> contextlib.AbstractContextManager[Connection]:
+        """A connection for queries."""
+        return self._asking.connect()
+
     def contains(self, column: ColumnElement[str], wanted: str) -> ColumnElement[bool]:
         """The condition that `wanted` stands somewhere in `column`."""
         return func.strpos(column, wanted) > 0
@@ -254,6 +300,19 @@ class PostgresBackend:
     def close(self) -> None:
         """Give all connections up."""
         self.engine.dispose()
+
+    def _look_whether_it_lives(self, connection: DBAPIConnection, entry: ConnectionPoolEntry, _proxy: object) -> None:
+        """SQLAlchemy's `pool_pre_ping`, but not for what was in use a moment ago: a round trip is most of a look-up."""
+        if time.monotonic() - entry.info.get("used", math.inf) < IDLE_SECONDS:
+            return
+        try:
+            self.engine.dialect.do_ping(connection)
+        except psycopg.Error as error:
+            raise InvalidatePoolError from error
+
+
+def _note_use(_connection: object, entry: ConnectionPoolEntry) -> None:
+    entry.info["used"] = time.monotonic()
 
 
 def _driver_connection(pooled: PoolProxiedConnection) -> psycopg.Connection[Row]:

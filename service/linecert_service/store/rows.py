@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from linecert_service.domain.records import CertificateRecord
+from linecert_service.domain.work_orders import WorkOrder
 from linecert_service.policy.patterns import RegistrationIdPatterns
 from linecert_service.store.backend import Row
 from linecert_service.store.schema import CERTIFICATES, WORK_ORDERS
@@ -18,6 +19,10 @@ from linecert_service.store.standing import Stand, WorkOrderStand
 
 _NAMES: Final = tuple(column.name for column in CERTIFICATES.columns)
 _ISSUER: Final = _NAMES.index("issuer_id")
+OPEN: Final = "OPEN"
+CLOSED: Final = "CLOSED"
+"""The states of a work order in its row."""
+
 _ORDER_NAMES: Final = tuple(column.name for column in WORK_ORDERS.columns)
 
 IssuerHash = Callable[[int], bytes]
@@ -79,9 +84,37 @@ def order_of(row: Sequence[Any], expects: Mapping[str, bytes | None]) -> WorkOrd
         replacement_limit=values["replacement_limit"],
         replacements=values["replacements"],
         patterns=_patterns(values["registration_id_patterns"]),
-        open=values["state"] == "OPEN",
+        open=values["state"] == OPEN,
         names_devices=values["expected_devices"] > 0,
         expects=dict(expects),
+    )
+
+
+def work_order_of(row: Sequence[Any]) -> WorkOrder:
+    """The work order that a row of `work_orders` holds."""
+    values = dict(zip(_ORDER_NAMES, row, strict=True))
+    values["open"] = values.pop("state") == OPEN
+    for field in ("lines", "registration_id_patterns"):
+        values[field] = tuple(json.loads(values[field]))
+    return WorkOrder(**values)
+
+
+def work_order_row(order: WorkOrder) -> Row:
+    """The row that holds `order`."""
+    return (
+        order.name,
+        json.dumps(order.lines),
+        order.profile,
+        order.quantity,
+        order.issued,
+        order.replacement_limit,
+        order.replacements,
+        json.dumps(order.registration_id_patterns),
+        order.expected_devices,
+        OPEN if order.open else CLOSED,
+        order.open_time,
+        order.close_time,
+        order.revision,
     )
 
 

@@ -67,6 +67,9 @@ class Scan:
         if driver is not None:
             limit = LED_SCAN if others else size
             led = select(C.log_index).where(driver, stretch.holds(C.log_index)).order_by(self._order).limit(limit)
+            if not others:
+                # All that was led to is wanted: a page that came short was the last.
+                return C.log_index.in_(led), lambda: Stretch(0, 0)
             return C.log_index.in_(led), lambda: self._after(connection, led, stretch, limit)
         near, far = self._split(stretch) if others else (stretch, Stretch(0, 0))
         return near.holds(C.log_index), lambda: far

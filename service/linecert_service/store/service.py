@@ -9,26 +9,31 @@ from typing import Final, Self
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from linecert.transparency import VerifierKey
 from linecert_service.domain.clock import Clock, ClockGuard
-from linecert_service.domain.errors import ConfigurationError, StoreUnavailable
+from linecert_service.domain.errors import ConfigurationError
 from linecert_service.store.append import add_issuer
-from linecert_service.store.appender import MICROSECONDS, Appender
+from linecert_service.store.appender import Appender
 from linecert_service.store.audit import AuditReaders
 from linecert_service.store.backend import Backend
 from linecert_service.store.backends import as_sentence, backend_for
 from linecert_service.store.checkpoints import Checkpoints
 from linecert_service.store.committer import Committer
 from linecert_service.store.epochs import note_signer
+from linecert_service.store.growth import MICROSECONDS
+from linecert_service.store.issued_counts import StoreIssuedCounts
 from linecert_service.store.issuers import Issuers
 from linecert_service.store.ledger import StoreLedger
 from linecert_service.store.log_guard import LogGuard
+from linecert_service.store.profile_log import StoreProfileLog
 from linecert_service.store.readers import Readers
 from linecert_service.store.rows import join_chain, split_chain
-from linecert_service.store.schema import CERTIFICATES, LOG_HEAD
+from linecert_service.store.schema import LOG_HEAD
+from linecert_service.store.station_log import StoreStationLog
 from linecert_service.store.watcher import Watcher
+from linecert_service.store.work_orders import StoreWorkOrders
 
 LOOK_UP_THREADS: Final = 3
 AUDIT_THREADS: Final = 3
@@ -62,6 +67,10 @@ class Store:
         committer: appends.
         ledger: decides without writing.
         audit: reads what was issued and what else happened.
+        issued: counts what stations got.
+        work_orders: changes work orders, and reads them.
+        stations: reads how stations have changed.
+        profiles: records how profiles change.
         verifier_key: verifies the checkpoints that this server signs; its name is the log's origin.
         checkpoints: signed statements of the log's size.
     """
@@ -70,6 +79,10 @@ class Store:
     committer: Committer
     ledger: StoreLedger
     audit: AuditReaders
+    issued: StoreIssuedCounts
+    work_orders: StoreWorkOrders
+    stations: StoreStationLog
+    profiles: StoreProfileLog
     verifier_key: VerifierKey
     checkpoints: Checkpoints
     _backend: Backend
@@ -106,12 +119,17 @@ class Store:
         )
         checkpoints.read()
         appender = Appender(backend, issuers, checkpoints, clock=clock, guard=guard, watcher=watcher)
+        committer = Committer(appender, checkpoints, clock, watcher)
         look_ups, audits = Readers(backend.engine, LOOK_UP_THREADS), Readers(backend.engine, AUDIT_THREADS, AUDIT_QUEUE)
         return cls(
             issuers=issuers,
-            committer=Committer(appender, checkpoints, clock, watcher),
+            committer=committer,
             ledger=StoreLedger(backend, issuers, look_ups),
             audit=AuditReaders.of(backend, issuers, audits),
+            work_orders=StoreWorkOrders(backend, committer, audits),
+            issued=StoreIssuedCounts(backend, look_ups),
+            stations=StoreStationLog(backend, look_ups),
+            profiles=StoreProfileLog(backend, look_ups, guard),
             verifier_key=signer.verifier_key,
             checkpoints=checkpoints,
             _backend=backend,
@@ -121,7 +139,7 @@ class Store:
         )
 
     def add_issuer(self, name: str, chain: Sequence[x509.Certificate]) -> None:
-        """Make sure that the store knows an issuer. Before the committer starts.
+        """Make sure that the store knows an issuer, before anything is signed with it. Blocks; any thread may call it.
 
         Raises:
             ConfigurationError: the database does not take it, or has another chain for the same certificate.
@@ -139,21 +157,6 @@ class Store:
                 "and a request that is repeated gets the chain of the first answer: put the old chain back, or have "
                 "the issuer's certificate made anew"
             )
-
-    def issued_since(self, time: int, stations: Sequence[str]) -> dict[str, int]:
-        """How many certificates each of `stations` got since `time`, in seconds since 1970.
-
-        Raises:
-            StoreUnavailable: the database does not answer.
-        """
-        columns = CERTIFICATES.c
-        recent = columns.issued_at >= time * MICROSECONDS
-        query = select(columns.station, func.count()).where(recent, columns.station.in_(stations))
-        try:
-            with self._backend.engine.begin() as connection:
-                return {row[0]: row[1] for row in connection.execute(query.group_by(columns.station))}
-        except self._look_ups.errors as error:
-            raise StoreUnavailable(f"the audit store does not count what was issued today: {error}") from error
 
     def prove(self) -> None:
         """Prove that the log begins with what this server remembers of it.
@@ -174,7 +177,7 @@ class Store:
         await self._look_ups.run(self._look)
 
     async def maintain(self) -> None:
-        """What is to be done every second or so.
+        """What is to be done every `backend.MAINTAIN_SECONDS`.
 
         Raises:
             StoreUnavailable: the database does not answer.

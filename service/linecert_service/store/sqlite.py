@@ -19,14 +19,15 @@ from sqlalchemy.pool import PoolProxiedConnection
 from linecert_service.domain.errors import ConfigurationError
 from linecert_service.store import migrations
 from linecert_service.store.backend import LookupKeys, Row
-from linecert_service.store.schema import CERTIFICATES, METADATA
+from linecert_service.store.schema import CERTIFICATES, METADATA, WORK_ORDERS
 
 BUSY_TIMEOUT_MS: Final = 30_000
 WRITER_BUSY_TIMEOUT_MS: Final = 1_000
 """The writer's own: who tries again anyway should not be deaf to the end of the service for so long."""
 READERS: Final = 5
-# The background checkpoint keeps the write-ahead log short; this is for when that is not running.
-AUTOCHECKPOINT_PAGES: Final = 16_000
+# The background checkpoint never quite catches up with bursts that follow each other, and so the write-ahead log cannot
+# begin anew. At this size a commit waits for what is left, a quarter of a second's pages: 256 MiB, or some 10,000 rows.
+AUTOCHECKPOINT_PAGES: Final = 64_000
 
 _PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",
@@ -52,7 +53,11 @@ _TRANSIENT: Final = frozenset(
 )
 _READ_HEAD: Final = "SELECT size, last_at, frontier, root FROM log_head WHERE id = 1"
 _WRITE_HEAD: Final = "UPDATE log_head SET size = ?, last_at = ?, frontier = ?, root = ? WHERE id = 1"
+_EVENT: Final = "SELECT * FROM events WHERE log_index = ?"
 _COUNT: Final = "UPDATE work_orders SET issued = issued + ?, replacements = replacements + ? WHERE name = ?"
+# The name is the key, and the first column.
+_ORDER_VALUES: Final = ", ".join(f"{column.name} = ?" for column in list(WORK_ORDERS.columns)[1:])
+_UPDATE_ORDER: Final = f"UPDATE work_orders SET {_ORDER_VALUES} WHERE name = ?"  # noqa: S608 - column names and marks
 
 
 class SQLiteLookups:
@@ -103,6 +108,14 @@ class SQLiteWriter(SQLiteLookups):
     def insert(self, table: str, rows: Sequence[Row]) -> None:
         """Add rows."""
         self._cursor.executemany(_insert(table), rows)
+
+    def event(self, log_index: int) -> Row | None:
+        """The event at a position of the log."""
+        return cast("Row | None", self._cursor.execute(_EVENT, (log_index,)).fetchone())
+
+    def update_order(self, row: Row) -> None:
+        """Replace the row of a work order."""
+        self._cursor.execute(_UPDATE_ORDER, (*row[1:], row[0]))
 
     def count_for_order(self, name: str, issued: int, replacements: int) -> None:
         """Add to the counts of a work order."""
@@ -173,6 +186,10 @@ class SQLiteBackend:
         """A transaction that reads: all of it sees one state of the file."""
         with self.engine.begin() as connection:
             yield SQLiteLookups(_driver_connection(connection.connection).cursor())
+
+    def asking(self) -> contextlib.AbstractContextManager[Connection]:
+        """A connection for queries."""
+        return self.engine.begin()
 
     def contains(self, column: ColumnElement[str], text: str) -> ColumnElement[bool]:
         """The condition that `text` stands somewhere in `column`."""

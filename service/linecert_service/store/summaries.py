@@ -58,7 +58,7 @@ class _Count:
     def stretches(self) -> tuple[Stretch, Stretch]:
         """Where the certificates and the events stand that are to be counted."""
         wanted = self._wanted
-        with self._backend.engine.begin() as connection:
+        with self._backend.asking() as connection:
             certificates = stretch_of(connection, wanted)
             events = stretch_between(connection, EVENTS, wanted.start_time, wanted.end_time)
         if wanted.lot is not None or wanted.attributes or wanted.spki_sha256 is not None:
@@ -73,7 +73,7 @@ class _Count:
         value, start = _C[self._dimension.value], self._start_of(_C.issued_at)
         query = select(start, value, func.count(), func.count(_C.replacement_reason)).group_by(start, value)
         where = [part.holds(_C.log_index), *conditions.all]
-        with self._backend.engine.begin() as connection:
+        with self._backend.asking() as connection:
             for bucket_start, name, issued, replacements in connection.execute(query.where(*where)):
                 row = self._row(bucket_start, name)
                 row.issued += issued
@@ -84,7 +84,7 @@ class _Count:
         start = self._start_of(_E.at)
         query = select(start, _E.station, _E.detail, func.count()).group_by(start, _E.station, _E.detail)
         where = [_E.kind == "rejected", part.holds(_E.log_index), *self._event_conditions()]
-        with self._backend.engine.begin() as connection:
+        with self._backend.asking() as connection:
             for bucket_start, station, detail, events in connection.execute(query.where(*where)):
                 said = {"station": station, **parse_detail(detail)}
                 if self._matches(said):

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -201,6 +202,8 @@ def test_station_add_says_what_to_do_with_the_folder(
         "roles": ["station"],
         "profiles": ["device"],
         "enabled": True,
+        "valid_until": None,
+        "revoked_serials": [],
         "identity": {"kind": "uri", "value": "urn:linecert:test-factory:station:ict-07"},
     }
     assert rows["qa"]["roles"] == ["auditor", "planner"]
@@ -249,6 +252,10 @@ def test_usage_errors_exit_with_2(arguments: tuple[str, ...], tmp_path: Path, mo
         ("serve",),
         ("station", "add"),
         ("station", "list"),
+        ("station", "disable"),
+        ("station", "enable"),
+        ("station", "revoke"),
+        ("station", "rotate"),
         ("server-certificate", "renew"),
     ],
 )
@@ -265,3 +272,30 @@ def test_the_config_file_may_come_from_the_environment(
     """For containers and units."""
     monkeypatch.setenv("LINECERT_CONFIG", str(installation.config))
     assert run("check") == 0
+
+
+def test_a_station_is_changed_and_its_credential_rotated(
+    installation: Installation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each command says what comes next; `rotate --keep-old` prints the one that ends the old credential."""
+
+    def listed() -> dict[str, Any]:
+        capsys.readouterr()
+        assert run("station", "list", "-c", installation.config, "--json") == 0
+        return {row["name"]: row for row in json.loads(capsys.readouterr().out)}["station-01"]
+
+    config = ("-c", installation.config)
+    assert run("station", "disable", "station-01", *config) == 0
+    assert not listed()["enabled"]
+    assert run("station", "enable", "station-01", *config) == 0
+    assert listed()["enabled"]
+    old = f"{installation.peer('station-01').serial:x}"
+    capsys.readouterr()
+    assert run("station", "rotate", "station-01", "--keep-old", *config) == 0
+    command = capsys.readouterr().out.splitlines()[-1].partition("linecert-server ")[2]
+    assert run(*command.split(), *config) == 0
+    assert listed()["revoked_serials"] == [old]
+    newer = f"{installation.peer('station-01').serial:x}"
+    assert run("station", "rotate", "station-01", *config) == 0
+    assert "is revoked" in capsys.readouterr().out
+    assert set(listed()["revoked_serials"]) == {old, newer}

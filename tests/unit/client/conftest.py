@@ -10,6 +10,8 @@ from support.auditor import Auditor
 from support.client_pki import Pki, write_client_folder
 from support.fake_service import FakeService
 from support.ledger import Ledger
+from support.planner import Planner
+from support.planner_service import PlannerService
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +38,10 @@ def auditor(pki: Pki, tmp_path: Path) -> Iterator[Auditor]:
     """An auditor of a service with a log of 10 certificates."""
     with AuditService(pki.server, pki.station_ca, Ledger.of(10)) as service:
         yield Auditor(write_client_folder(tmp_path / "auditor", [service.address], pki.station, pki.server_ca), service)
+
+
+@pytest.fixture
+def planner(pki: Pki, tmp_path: Path) -> Iterator[Planner]:
+    """A planner of a service without orders."""
+    with PlannerService(pki.server, pki.station_ca) as service:
+        yield Planner(write_client_folder(tmp_path / "planner", [service.address], pki.station, pki.server_ca), service)

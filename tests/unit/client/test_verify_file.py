@@ -3,14 +3,17 @@
 import base64
 import json
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any, Self
 
 import pytest
 from typer.testing import CliRunner
 
 from linecert.transparency import canonical_json, leaf_hash, root_of
-from linecert_client.audit import keys, log_file
+from linecert_client.audit import keys, log_file, tree
 from linecert_client.audit.findings import Code, Report
 from linecert_client.audit.leaves import CHUNK_SIZE
 from linecert_client.audit.offline import Evidence, verify_file
@@ -347,9 +350,110 @@ def test_chunks_add_up_to_the_tree(start: int) -> None:
     hashes = [leaf_hash(entry.leaf) for entry in entries]
     ledger = Ledger(entries=entries[:start])
     sizes = sorted({*random.Random(start).sample(range(start + 1, len(entries)), 9), len(entries), 8 * CHUNK_SIZE})
-    tree = read_tree(entries[start:], start=ledger.frontier(start), sizes=sizes, issuers={})
-    assert tree.roots == {size: root_of(hashes[:size]) for size in sizes}
-    assert tree.frontier.root() == root_of(hashes)
+    read = read_tree(entries[start:], start=ledger.frontier(start), sizes=sizes, issuers={})
+    assert read.roots == {size: root_of(hashes[:size]) for size in sizes}
+    assert read.frontier.root() == root_of(hashes)
+
+
+@pytest.fixture(scope="module")
+def long_log() -> Ledger:
+    """A log of more than two chunks: events, and certificates around the seams."""
+    ledger = Ledger()
+    for seam in (CHUNK_SIZE, 2 * CHUNK_SIZE):
+        while ledger.size < seam - 3:
+            ledger.event("service_started")
+        ledger.grow(6)
+    ledger.checkpoint()
+    return ledger
+
+
+class Processes:
+    """In the place of `ProcessPoolExecutor`: real processes, but one pool for all, since starting one takes longest."""
+
+    def __init__(self, *given: Any) -> None:
+        self._pool = ProcessPoolExecutor(*given)
+        self.used = False
+
+    def __call__(self, *_: Any) -> Self:
+        """What would start a pool."""
+        return self
+
+    def __enter__(self) -> ProcessPoolExecutor:
+        self.used = True
+        return self._pool
+
+    def __exit__(self, *_: object) -> None:
+        """They go on."""
+
+    def close(self) -> None:
+        """End them."""
+        self._pool.shutdown()
+
+
+@pytest.fixture(scope="module")
+def processes() -> Iterator[Processes]:
+    """Two processes with a checker each, as the verification starts them."""
+    processes = Processes(2, get_context("spawn"), tree._start_process, ({leaf_issuer(): ISSUER.der},))
+    yield processes
+    processes.close()
+
+
+def _deleted(lines: list[bytes]) -> list[bytes]:
+    return lines[: CHUNK_SIZE + 1] + lines[CHUNK_SIZE + 2 :]
+
+
+def _renumbered(lines: list[bytes]) -> list[bytes]:
+    return renumbered(_deleted(lines))
+
+
+def _altered(lines: list[bytes]) -> list[bytes]:
+    return [*lines[:CHUNK_SIZE], changed(lines[CHUNK_SIZE], station="ict-08"), *lines[CHUNK_SIZE + 1 :]]
+
+
+def _misnamed(lines: list[bytes]) -> list[bytes]:
+    at = 2 * CHUNK_SIZE - 1
+    return [*lines[:at], changed(lines[at], registration_id="device-x"), *lines[at + 1 :]]
+
+
+def _swapped(lines: list[bytes]) -> list[bytes]:
+    lines[CHUNK_SIZE - 1], lines[CHUNK_SIZE] = lines[CHUNK_SIZE], lines[CHUNK_SIZE - 1]
+    return lines
+
+
+def _torn(lines: list[bytes]) -> list[bytes]:
+    return [*lines[:5], b"{}\n", *lines[6:]]
+
+
+def _cut(lines: list[bytes]) -> list[bytes]:
+    return [*lines[: CHUNK_SIZE + 2], lines[-1]]
+
+
+def _all_wrong(lines: list[bytes]) -> list[bytes]:
+    return [b"{}\n" for _ in lines[:-1]] + lines[-1:]
+
+
+@pytest.mark.parametrize(
+    "tamper", [None, _deleted, _renumbered, _altered, _misnamed, _swapped, _torn, _cut, _all_wrong]
+)
+def test_processes_find_what_one_finds(
+    tmp_path: Path,
+    long_log: Ledger,
+    monkeypatch: pytest.MonkeyPatch,
+    processes: Processes,
+    tamper: Callable[[list[bytes]], list[bytes]] | None,
+) -> None:
+    """The report over an honest log, and over one tampered with in each way, is the same with processes as without."""
+    file = File(tmp_path, long_log)
+    if tamper:
+        file.write(tamper(file.lines()))
+    assert len(file.lines()) <= tree._WITHOUT_PROCESSES * CHUNK_SIZE
+    alone = file.verify(issuers=True)
+    assert alone.verified is (tamper is None)
+    monkeypatch.setattr(tree, "_WITHOUT_PROCESSES", 0)
+    monkeypatch.setattr(tree, "ProcessPoolExecutor", processes)
+    processes.used = False
+    assert file.verify(issuers=True) == alone
+    assert processes.used
 
 
 def test_more_findings_than_anybody_reads(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ def test_what_init_writes_is_read_with_paths_from_its_folder(installation: Insta
     settings = installation.settings()
     assert settings.folder == installation.folder
     assert settings.server.tls_certificate == installation.folder / "pki/server.pem"
-    assert settings.issuers["issuer"].key_file == installation.folder / "pki/issuer.key.pem"
+    assert settings.issuers["issuer"].key == f"file:{installation.folder / 'pki/issuer.key.pem'}"
     assert settings.store.url == f"sqlite:///{installation.folder}/linecert.db"
     assert settings.stations == installation.folder / "stations.toml"
     assert settings.profiles["device"].validity == 5 * 365 * 86_400
@@ -97,9 +97,9 @@ MISTAKES = {
     "bad_issuer_name": ("[issuers.issuer]", '[issuers."a b"]', "issuers.a b", "1 to 64 ASCII letters"),
     "vault_key": (
         '"file:pki/issuer.key.pem"',
-        '"https://v.vault.azure.net/keys/k"',
+        '"https://factory.vault.azure.net/keys/issuer"',
         "issuers.issuer.key",
-        "local keys",
+        "names no version",
     ),
     "bare_key_path": ('"file:pki/issuer.key.pem"', '"pki/issuer.key.pem"', "issuers.issuer.key", "file:"),
     "other_database": ("sqlite:///linecert.db", "mysql://u:hunter2@h/d", "store.url", "sqlite:///FILE"),
@@ -113,6 +113,9 @@ MISTAKES = {
     ),
     "local_time": ("clamp =", "not_after = 2040-01-01T00:00:00\nclamp =", "profiles.device.not_after", "with whole"),
     "no_pending": ("[store]", "[limits]\npending = 0\n[store]", "limits.pending", "greater than or equal to 1"),
+    "no_connections": ("[store]", "[limits]\nconnections = 0\n[store]", "limits.connections", "equal to 1"),
+    "no_handshake": ("[store]", '[limits]\nhandshake = "0s"\n[store]', "limits.handshake", "between 1s and 20d"),
+    "old_age": ("[store]", '[limits]\nconnection_age = "30d"\n[store]', "limits.connection_age", "1s and 20d"),
     "path_of_itself": ("\nstations =", '\npath = "x"\nstations =', "path", "remove it"),
     "log_name": ('[log]\nname = "test-factory"', '[log]\nname = "a/1"', "log.name", "1 to 64 ASCII letters"),
 }

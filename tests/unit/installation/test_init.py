@@ -36,6 +36,7 @@ FILES = {
     "pki/log.key.pem": 0o600,
     "pki/log.pub": 0o644,
     "pki/own-keys.txt": 0o644,
+    "offline/root.pem": 0o644,
     "offline/root.key.pem": 0o600,
     "offline/station-ca.key.pem": 0o600,
     "offline/server-ca.key.pem": 0o600,

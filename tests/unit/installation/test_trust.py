@@ -78,7 +78,7 @@ def test_what_is_in_order_is_returned(installation: Installation) -> None:
     assert issuer.certificate == issuer.chain[0]
     assert issuer.private_key.public_key() == issuer.certificate.public_key()
     assert trusted.server.certificate_pem == (installation.layout.pki / "server.pem").read_bytes()
-    assert trusted.server.client_ca_pem == (installation.layout.pki / "station-ca.pem").read_bytes()
+    assert trusted.station_cas.pem == (installation.layout.pki / "station-ca.pem").read_bytes()
     assert "PRIVATE" not in repr(trusted)
 
 
@@ -101,6 +101,14 @@ def test_own_keys_are_taken(installation: Installation) -> None:
     certificates = [*installation.chain(), *trusted.station_cas.certificates, trusted.server.certificate, station]
     keys = [one.public_key() for one in certificates]
     assert {spki_sha256(key) for key in (*keys, trusted.log_key.public_key())} <= trusted.taken_keys
+
+
+def test_the_keys_above_the_servers_are_taken(installation: Installation) -> None:
+    """A server certificate from a company's CA comes with the CAs between, and their keys are no device's either."""
+    between = root()
+    with (installation.layout.pki / "server.pem").open("ab") as file:
+        file.write(between.certificate.public_bytes(Encoding.PEM))
+    assert spki_sha256(between.certificate.public_key()) in check(installation).taken_keys
 
 
 def test_own_keys_are_computed_without_the_file(installation: Installation) -> None:

@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from linecert_service.domain.errors import ConfigurationError
 from linecert_service.observability.metrics import MAX_STATIONS, Metrics, MetricsServer, serve_metrics
+from support.claims import work_order
 
 # Section 7 of the design, as far as it is built.
 NAMES = {
@@ -23,12 +24,17 @@ NAMES = {
     "in_flight_rpcs",
     "signer_up",
     "signer_requests",
+    "signer_throttled",
     "store_up",
     "log_size",
     "checkpoint_age_seconds",
     "issuer_not_after_timestamp_seconds",
     "server_certificate_not_after_timestamp_seconds",
     "station_certificate_not_after_timestamp_seconds",
+    "reloads",
+    "reload_failed",
+    "work_order_quantity",
+    "work_order_issued",
     "build_info",
 }
 
@@ -57,6 +63,17 @@ def test_names(metrics: Metrics) -> None:
     families = {family.name: family for family in metrics.registry.collect() if family.name.startswith("linecert_")}
     assert set(families) == {f"linecert_{name}" for name in NAMES}
     assert all(family.documentation for family in families.values())
+
+
+def test_work_orders_come_and_go(metrics: Metrics) -> None:
+    """What is shown is what was said last: an order that is not among them any more has no series."""
+    metrics.show_work_orders([work_order("WO-1", quantity=500, issued=20), work_order("WO-2")])
+    metrics.show_work_orders([work_order("WO-1", quantity=600, issued=40)])
+    assert value(metrics, "work_order_quantity", work_order="WO-1") == 600
+    assert value(metrics, "work_order_issued", work_order="WO-1") == 40
+    assert value(metrics, "work_order_issued", work_order="WO-2") is None
+    metrics.show_work_orders([])
+    assert value(metrics, "work_order_quantity", work_order="WO-1") is None
 
 
 def test_two_instances_do_not_meet() -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from linecert_service.domain.errors import Refused
 from linecert_service.domain.ports import IssuanceFilter
-from linecert_service.rpc.page_tokens import page_token, read_page_token
+from linecert_service.domain.work_orders import OrderFilter
+from linecert_service.rpc.page_tokens import name_token, page_token, read_name_token, read_page_token
 
 WANTED = IssuanceFilter(station="station-01")
 
@@ -40,3 +41,18 @@ def test_token_of_another_filter_is_refused() -> None:
         read_page_token(page_token(42, WANTED), IssuanceFilter(station="station-02"))
     with pytest.raises(Refused):
         read_page_token(page_token(42, WANTED), IssuanceFilter(station="station-01", visible_to="station-01"))
+
+
+@pytest.mark.parametrize("name", ["WO-17", "a:b:0123456789abcdef", "\u00e9 \U0001f4e6", "x" * 64])
+def test_names_come_back(name: str) -> None:
+    """Whatever a work order is called; for another question, or as a position, its token is none."""
+    wanted = OrderFilter(line="line-01")
+    token = name_token(name, wanted)
+    assert (read_name_token(token, wanted), read_name_token("", wanted)) == (name, None)
+    for other in (OrderFilter(), WANTED):
+        with pytest.raises(Refused):
+            read_name_token(token, other)
+    with pytest.raises(Refused):
+        read_page_token(token, wanted)
+    with pytest.raises(Refused):
+        read_name_token(page_token(1, wanted), wanted)

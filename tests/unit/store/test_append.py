@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import select, update
@@ -11,7 +12,7 @@ from linecert.transparency import EMPTY_ROOT, Frontier, leaf_hash, root_of
 from linecert_service.domain.errors import Refused
 from linecert_service.domain.events import NewEvent
 from linecert_service.domain.records import EventRecord
-from linecert_service.store.append import Appended, Entry, append
+from linecert_service.store.append import Appended, Attempt, Entry, append
 from linecert_service.store.backend import Backend, Writer
 from linecert_service.store.classify import Answered
 from linecert_service.store.issuers import Issuers
@@ -125,6 +126,43 @@ def test_same_entries_again_are_issued_once(log: Log) -> None:
     assert first.outcomes == second.outcomes
     assert second.head.size == first.head.size == 3
     log.assert_verifies()
+
+
+@pytest.mark.parametrize("with_certificate", [False, True])
+def test_nothing_is_repeated_when_another_server_went_on(log: Log, with_certificate: bool) -> None:
+    """A COMMIT is made and its reply lost, another server appends: the same entries again leave nothing more."""
+    entries: list[Entry] = [NewEvent("rejected", reason="CSR_MALFORMED"), *[signed()] * with_certificate]
+    attempt = Attempt()
+    first = append(log.writer, log.issuers, entries, NOW, attempt=attempt)
+    log.append(NewEvent("rejected", reason="CSR_MALFORMED"))
+    before = log.head()
+    assert append(log.writer, log.issuers, entries, NOW + 1, attempt=attempt) == first
+    assert log.head() == before
+
+
+def test_what_was_not_committed_is_appended(log: Log) -> None:
+    """A COMMIT that was not made, and another server's events in its place: the same entries are appended then."""
+    attempt = Attempt()
+    event = NewEvent("rejected", reason="CSR_MALFORMED")
+    with pytest.raises(RuntimeError):
+        append(cast("Writer", Failing(log.writer)), log.issuers, [event], NOW, attempt=attempt)
+    log.append(NewEvent("rejected", reason="CSR_NOT_ALONE"), NewEvent("rejected", reason="CSR_NOT_ALONE"))
+    assert append(log.writer, log.issuers, [event], NOW, attempt=attempt).head.size == 3
+    log.assert_verifies()
+
+
+class Failing:
+    """A writer whose COMMIT fails."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._writer, name)
+
+    def commit(self) -> None:
+        """Not made."""
+        raise RuntimeError("no COMMIT")
 
 
 def test_time_never_goes_back(log: Log) -> None:

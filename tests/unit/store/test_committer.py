@@ -18,6 +18,7 @@ from linecert_service.domain.events import NewEvent
 from linecert_service.domain.ports import Outcome
 from linecert_service.domain.records import Recorded
 from linecert_service.domain.requests import SignedCertificate
+from linecert_service.domain.work_orders import CloseOrder, OpenOrder, OrderChange, OrderChanged, OrderOutcome
 from linecert_service.store import appender as appender_module
 from linecert_service.store.append import append
 from linecert_service.store.appender import Appender
@@ -99,6 +100,17 @@ class Bench:
         answer: asyncio.Future[Sequence[Outcome]] = asyncio.get_running_loop().create_future()
         self.committer.submit(entries, answer.set_result)
         return await answer
+
+    async def change(self, change: OrderChange) -> OrderOutcome:
+        """Submit the change of a work order, and wait for its outcome."""
+        answer: asyncio.Future[OrderOutcome] = asyncio.get_running_loop().create_future()
+        self.committer.change(change, "planner-01", answer.set_result)
+        return await answer
+
+    def kinds(self) -> list[str]:
+        """The kinds of the events on disk."""
+        with self.backend.engine.begin() as connection:
+            return list(connection.scalars(select(EVENTS.c.kind).order_by(EVENTS.c.log_index)))
 
     def count(self) -> int:
         """Certificates on disk."""
@@ -364,3 +376,52 @@ async def test_start_without_growth_publishes_nothing_again(backend: Backend, is
         bench.committer.start()
         await bench.committer.close(PATIENCE)
     assert bench.published.read_text().count("test/1\n0\n") == 1
+
+
+OPEN_ORDER = OpenOrder("WO-17", "device", 10)
+
+
+async def test_changes_and_certificates_keep_their_order(bench: Bench) -> None:
+    """What was submitted first is recorded first: an order that was opened takes the certificate that follows."""
+    waiting = [
+        bench.record(signed(claim("device-01"))),
+        bench.change(OPEN_ORDER),
+        bench.record(signed(claim("device-02", work_order="WO-17"))),
+        bench.change(CloseOrder("WO-17")),
+        bench.record(signed(claim("device-03", work_order="WO-17"))),
+    ]
+    _, opened, (issued,), closed, (refused,) = await asyncio.gather(*waiting)
+    assert isinstance(opened, OrderChanged)
+    assert isinstance(issued, Recorded)
+    assert isinstance(closed, OrderChanged)
+    assert closed.order.issued == 1
+    assert isinstance(refused, Refused)
+    assert bench.kinds() == ["work_order_opened", "work_order_closed", "discarded"]
+
+
+async def test_lost_reply_does_not_repeat_a_change(bench: Bench, failing: Failing) -> None:
+    """The change is found by its event on the next attempt, and answered."""
+    failing.next_commits(failing.transient, times=1, after=True)
+    assert isinstance(await bench.change(OPEN_ORDER), OrderChanged)
+    failing.next_commits(failing.transient, times=2)
+    assert isinstance(await bench.change(CloseOrder("WO-17")), OrderChanged)
+    assert bench.kinds() == ["work_order_opened", "work_order_closed"]
+
+
+async def test_change_that_the_database_refuses_is_answered(bench: Bench, failing: Failing) -> None:
+    """And what comes after it is recorded."""
+    failing.next_commits(failing.lasting, times=1)
+    assert isinstance(await bench.change(OPEN_ORDER), StoreUnavailable)
+    assert isinstance(await bench.change(OPEN_ORDER), OrderChanged)
+
+
+async def test_change_after_the_end_is_answered(backend: Backend, issuers: Issuers, tmp_path: Path) -> None:
+    """Nobody waits for a thread that is gone."""
+    bench = Bench(backend, issuers, tmp_path)
+    bench.committer.start()
+    last = asyncio.ensure_future(bench.change(OPEN_ORDER))
+    await asyncio.sleep(0)
+    await bench.committer.close(PATIENCE)
+    assert isinstance(await last, OrderChanged)
+    assert isinstance(await bench.change(CloseOrder("WO-17")), StoreUnavailable)
+    assert bench.kinds() == ["work_order_opened"]

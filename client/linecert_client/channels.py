@@ -18,7 +18,8 @@ from linecert.v1.work_order_pb2_grpc import WorkOrderServiceStub
 from linecert_client.config import Address
 from linecert_client.credentials import Credential
 
-# A name that resolves to several servers (a Kubernetes headless service) is gone round as well.
+# A name that resolves to several servers (a Kubernetes headless service) is gone round as well, call by call; each shows
+# a certificate for that name. It is resolved anew when a connection ends, which the server sees to once an hour.
 _SERVICE_CONFIG: Final = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
 
 _OPTIONS: Final = (
@@ -28,8 +29,8 @@ _OPTIONS: Final = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 2_000),
     ("grpc.min_reconnect_backoff_ms", 5_000),
-    # A connection that a firewall dropped silently is found out while a call waits, and not kept when idle. A server
-    # allows one ping in five minutes, and a second and third in a call: more often would be answered with GOAWAY.
+    # A connection that a firewall dropped silently is found out while a call waits, and not kept when idle. The server
+    # allows a ping every 10 s: more often would be answered with GOAWAY.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.client_idle_timeout_ms", 300_000),

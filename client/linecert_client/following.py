@@ -19,7 +19,7 @@ def following(
     """What matches and comes later in the log than `criteria.after_log_index`, without an end.
 
     Args:
-        client: of a station, which sees its own, or an auditor.
+        client: of a station, which sees its own, a planner or an auditor.
         criteria: what is meant. Without an `after_log_index` it begins with what is issued from now on.
         interval: seconds between two looks where nothing was new.
         deadline: seconds for each look, retries included.

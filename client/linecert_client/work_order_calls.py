@@ -198,6 +198,27 @@ class WorkOrderCalls(Calls):
             raise ValueError("there is no device to import")
         return ImportResult(order, imported, already_there)
 
+    def expected_devices(self, name: str, *, deadline: float | None = None) -> Iterator[ExpectedDevice]:
+        """Read the devices that an order lists, by registration ID. When the stream breaks, it goes on where it was.
+
+        Args:
+            name: of the order.
+            deadline: seconds that may pass without a device.
+
+        Yields:
+            Devices with their registration IDs in lower case, as the service compares them. Any number of them takes
+            no more memory than one message.
+
+        Raises:
+            Refused: `WORK_ORDER_UNKNOWN`.
+        """
+        request = work_order_pb2.ExportExpectedDevicesRequest(work_order=name)
+        messages = self._stream(lambda server: server.work_orders.ExportExpectedDevices, lambda: request, deadline)
+        for message in messages:
+            for device in message.devices:
+                request.after_registration_id = device.registration_id
+                yield ExpectedDevice.from_proto(device)
+
     def _update(self, request: work_order_pb2.UpdateWorkOrderRequest, deadline: float | None) -> WorkOrder:
         attempts = 0
 

@@ -89,6 +89,11 @@ class ExpectedDevice:
         if self.public_key_sha256 and not _SHA256.fullmatch(self.public_key_sha256):
             raise ValueError("a public-key hash is SHA-256 as 64 lower-case hex digits")
 
+    @classmethod
+    def from_proto(cls, device: work_order_pb2.ImportExpectedDevicesRequest.Device) -> Self:
+        """Read the contract's message."""
+        return cls(device.registration_id, device.public_key_sha256)
+
     def to_proto(self) -> work_order_pb2.ImportExpectedDevicesRequest.Device:
         """The contract's message."""
         return work_order_pb2.ImportExpectedDevicesRequest.Device(

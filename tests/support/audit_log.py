@@ -1,5 +1,6 @@
 """The transparency log of an installation, read from its database and verified as an auditor would."""
 
+import json
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -90,6 +91,13 @@ def verified(installation: Installation) -> AuditLog:
         assert checkpoint.origin == key.name
         assert checkpoint.root == root_of(hashes[: checkpoint.size])
     return AuditLog(certificates, events, checkpoints[-1] if checkpoints else None)
+
+
+def ca_signatures(installation: Installation) -> list[tuple[str, str]]:
+    """Issuer and purpose of what CA keys have signed beside certificates, by the log, which is proven."""
+    events = [event for event in verified(installation).events if event.kind == "ca_signature"]
+    details = [json.loads(event.detail or "") for event in events]
+    return [(detail["issuer"], detail["purpose"]) for detail in details]
 
 
 def _read(connection: Connection, table: Table) -> list[Any]:

@@ -12,7 +12,14 @@ from support.server import ServerProcess, installation_at
 
 @contextlib.asynccontextmanager
 async def fleet(
-    folder: Path, count: int, store_url: str | None, stations: str = "", *, more: Sequence[str] = ()
+    folder: Path,
+    count: int,
+    store_url: str | None,
+    stations: str = "",
+    *,
+    more: Sequence[str] = (),
+    settings: str = "",
+    start: int | None = None,
 ) -> AsyncIterator[list[ServerProcess]]:
     """So many servers that run, ended with the block however that ends.
 
@@ -22,16 +29,19 @@ async def fleet(
         store_url: of the database that they share.
         stations: settings that are added to each station.
         more: names of stations beside station-01.
+        settings: tables that are added to the settings of each server.
+        start: how many of them are started; None: all.
     """
     servers = []
     for number in range(count):
         installation = installation_at(folder / f"server-{number}", store_url=store_url)
         for name in more:
             add_station(installation.settings(), AddOptions(name, "line-01"), in_days(0))
+        installation.config.write_text(f"{installation.config.read_text()}\n{settings}")
         installation.edit('profiles = ["device"]', f'profiles = ["device"]\n{stations}', file="stations.toml")
         servers.append(ServerProcess(installation))
     try:
-        await asyncio.gather(*(asyncio.to_thread(server.start) for server in servers))
+        await asyncio.gather(*(asyncio.to_thread(server.start) for server in servers[:start]))
         yield servers
         for server in servers:
             await server.close_callers()

@@ -7,6 +7,8 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from linecert.v1.work_order_pb2 import (
     CloseWorkOrderRequest,
+    ExportExpectedDevicesRequest,
+    ExportExpectedDevicesResponse,
     GetWorkOrderRequest,
     ImportExpectedDevicesRequest,
     ImportExpectedDevicesResponse,
@@ -68,6 +70,12 @@ async def expect(
 
     answer: ImportExpectedDevicesResponse = await planner.work_orders.ImportExpectedDevices(messages(), timeout=60)
     return answer
+
+
+async def expected(caller: Caller, name: str = "WO-17", *, after: str = "") -> list[ExportExpectedDevicesResponse]:
+    """The messages of ExportExpectedDevices."""
+    request = ExportExpectedDevicesRequest(work_order=name, after_registration_id=after)
+    return [message async for message in caller.work_orders.ExportExpectedDevices(request, timeout=30)]
 
 
 def _of(answer: Any) -> WorkOrder:

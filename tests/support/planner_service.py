@@ -146,6 +146,21 @@ class PlannerService(FakeService, WorkOrderServiceServicer):
             work_order=order, imported=len(new), already_there=total - len(new)
         )
 
+    def ExportExpectedDevices(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        """Behind the one that is named, by registration ID in lower case."""
+        lost = self._next(request, context)
+        self._known(request.work_order, request, context)
+        keys = {device.lower(): key for device, key in self.expected.get(request.work_order, {}).items()}
+        found = [
+            work_order_pb2.ImportExpectedDevicesRequest.Device(registration_id=device, public_key_sha256=keys[device])
+            for device in sorted(keys)
+            if device > request.after_registration_id.lower()
+        ]
+        for start in range(0, len(found), _BURST):
+            yield work_order_pb2.ExportExpectedDevicesResponse(devices=found[start : start + _BURST])
+            if lost:
+                lost(self, request, context)
+
     def ExportIssuedCertificates(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
         """Oldest first, of one order."""
         self._next(request, context)
@@ -170,7 +185,10 @@ class PlannerService(FakeService, WorkOrderServiceServicer):
 
 
 def lose_done(status: str = "UNAVAILABLE") -> Step:
-    """A step that carries an update or an import out, and whose answer never arrives."""
+    """A step that carries an update or an import out, and whose answer never arrives.
+
+    Of the expected devices it lets one message through.
+    """
 
     def step(_: FakeService, __: Any, ___: grpc.ServicerContext) -> Step:
         return fail(status)

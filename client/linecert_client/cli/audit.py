@@ -46,7 +46,7 @@ def list_issued(
     deadline: options.Deadline = None,
     as_json: options.Json = False,
 ) -> None:
-    """List what was issued, newest first. A station sees its own, an auditor all."""
+    """List what was issued, newest first. A station sees its own, planners and auditors all."""
     criteria = filters.read(
         registration_id=registration_id,
         registration_id_prefix=registration_id_prefix,

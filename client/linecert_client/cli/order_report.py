@@ -31,7 +31,12 @@ def report(
     *,
     expected: Annotated[
         Path | None,
-        typer.Option("--expected", exists=True, dir_okay=False, help="The expected devices: the file of `expect`."),
+        typer.Option(
+            "--expected",
+            exists=True,
+            dir_okay=False,
+            help="Expected devices, as `expect` takes them, in place of those that the service has.",
+        ),
     ] = None,
     built: Annotated[
         Path | None,
@@ -50,7 +55,7 @@ def report(
     differences; replacements that are built as they stand on record are none.
 
     Of the columns registration_id and serial_number (of the certificate, in hex) the file of --built has one or both.
-    Needs the role auditor: it reads what was issued, for all stations.
+    Needs the role planner or auditor: it reads what was issued, for all stations.
     """
     from linecert_client.planning.comparison import Comparison  # noqa: PLC0415 - only this command pays for SQLite
     from linecert_client.planning.report import compare  # noqa: PLC0415 - as above

@@ -112,11 +112,11 @@ class Comparison:
         """
         self._insert("INSERT OR IGNORE INTO issued VALUES (?, ?, ?, ?, ?, ?)", certificates, _issued_row, progress)
 
-    def add_expected(self, devices: Iterable[Line[ExpectedDevice]], progress: Progress = silent) -> None:
+    def add_expected(self, devices: Iterable[ExpectedDevice], progress: Progress = silent) -> None:
         """Take the devices that were planned; one that is listed twice counts once.
 
         Args:
-            devices: of the list.
+            devices: of the list, in any order.
             progress: is told how many more are in.
         """
         self._insert("INSERT OR IGNORE INTO expected VALUES (?, ?)", devices, _expected_row, progress)
@@ -167,8 +167,8 @@ def _issued_row(issued: IssuedCertificate) -> tuple[Any, ...]:
     )
 
 
-def _expected_row(line: Line[ExpectedDevice]) -> tuple[str, str]:
-    return registration_ids.key(line.content.registration_id), line.content.registration_id
+def _expected_row(device: ExpectedDevice) -> tuple[str, str]:
+    return registration_ids.key(device.registration_id), device.registration_id
 
 
 def _built_row(line: Line[Built]) -> tuple[int, str, str, str]:

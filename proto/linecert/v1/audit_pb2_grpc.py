@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class AuditServiceStub(object):
-    """Reads what was issued. To a station only what it issued itself exists.
+    """Reads what was issued. To a station only what it issued itself exists. A planner sees all certificates, for it compares
+    orders with what was issued for them; events and the log are the auditor's.
     """
 
     def __init__(self, channel):
@@ -88,7 +89,8 @@ class AuditServiceStub(object):
 
 
 class AuditServiceServicer(object):
-    """Reads what was issued. To a station only what it issued itself exists.
+    """Reads what was issued. To a station only what it issued itself exists. A planner sees all certificates, for it compares
+    orders with what was issued for them; events and the log are the auditor's.
     """
 
     def GetIssuedCertificate(self, request, context):
@@ -223,7 +225,8 @@ def add_AuditServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AuditService(object):
-    """Reads what was issued. To a station only what it issued itself exists.
+    """Reads what was issued. To a station only what it issued itself exists. A planner sees all certificates, for it compares
+    orders with what was issued for them; events and the log are the auditor's.
     """
 
     @staticmethod

@@ -156,3 +156,17 @@ class ImportExpectedDevicesResponse(_message.Message):
     imported: int
     already_there: int
     def __init__(self, work_order: _Optional[_Union[WorkOrder, _Mapping]] = ..., imported: _Optional[int] = ..., already_there: _Optional[int] = ...) -> None: ...
+
+class ExportExpectedDevicesRequest(_message.Message):
+    __slots__ = ("work_order", "after_registration_id")
+    WORK_ORDER_FIELD_NUMBER: _ClassVar[int]
+    AFTER_REGISTRATION_ID_FIELD_NUMBER: _ClassVar[int]
+    work_order: str
+    after_registration_id: str
+    def __init__(self, work_order: _Optional[str] = ..., after_registration_id: _Optional[str] = ...) -> None: ...
+
+class ExportExpectedDevicesResponse(_message.Message):
+    __slots__ = ("devices",)
+    DEVICES_FIELD_NUMBER: _ClassVar[int]
+    devices: _containers.RepeatedCompositeFieldContainer[ImportExpectedDevicesRequest.Device]
+    def __init__(self, devices: _Optional[_Iterable[_Union[ImportExpectedDevicesRequest.Device, _Mapping]]] = ...) -> None: ...

@@ -71,6 +71,11 @@ class WorkOrderServiceStub(object):
                 request_serializer=linecert_dot_v1_dot_work__order__pb2.ImportExpectedDevicesRequest.SerializeToString,
                 response_deserializer=linecert_dot_v1_dot_work__order__pb2.ImportExpectedDevicesResponse.FromString,
                 _registered_method=True)
+        self.ExportExpectedDevices = channel.unary_stream(
+                '/linecert.v1.WorkOrderService/ExportExpectedDevices',
+                request_serializer=linecert_dot_v1_dot_work__order__pb2.ExportExpectedDevicesRequest.SerializeToString,
+                response_deserializer=linecert_dot_v1_dot_work__order__pb2.ExportExpectedDevicesResponse.FromString,
+                _registered_method=True)
 
 
 class WorkOrderServiceServicer(object):
@@ -124,6 +129,14 @@ class WorkOrderServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportExpectedDevices(self, request, context):
+        """The devices that an order names, in the order of their registration IDs: lower case, byte by byte. Read in portions;
+        one that is imported meanwhile may be missing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_WorkOrderServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -161,6 +174,11 @@ def add_WorkOrderServiceServicer_to_server(servicer, server):
                     servicer.ImportExpectedDevices,
                     request_deserializer=linecert_dot_v1_dot_work__order__pb2.ImportExpectedDevicesRequest.FromString,
                     response_serializer=linecert_dot_v1_dot_work__order__pb2.ImportExpectedDevicesResponse.SerializeToString,
+            ),
+            'ExportExpectedDevices': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportExpectedDevices,
+                    request_deserializer=linecert_dot_v1_dot_work__order__pb2.ExportExpectedDevicesRequest.FromString,
+                    response_serializer=linecert_dot_v1_dot_work__order__pb2.ExportExpectedDevicesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -354,6 +372,33 @@ class WorkOrderService(object):
             '/linecert.v1.WorkOrderService/ImportExpectedDevices',
             linecert_dot_v1_dot_work__order__pb2.ImportExpectedDevicesRequest.SerializeToString,
             linecert_dot_v1_dot_work__order__pb2.ImportExpectedDevicesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportExpectedDevices(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/linecert.v1.WorkOrderService/ExportExpectedDevices',
+            linecert_dot_v1_dot_work__order__pb2.ExportExpectedDevicesRequest.SerializeToString,
+            linecert_dot_v1_dot_work__order__pb2.ExportExpectedDevicesResponse.FromString,
             options,
             channel_credentials,
             insecure,

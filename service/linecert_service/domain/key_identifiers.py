@@ -40,8 +40,8 @@ class KeyPlace:
         match = _IDENTIFIER.fullmatch(text)
         if not match or match["version"]:
             raise ValueError(
-                "must be https://VAULT.vault.azure.net/keys/NAME for a key that is to be made, in lower case but for the "
-                "names, without a version and a port"
+                "must be https://VAULT.vault.azure.net/keys/NAME for a key that is to be made, in lower case but for "
+                "the names, without a version and a port"
             )
         return cls(match["vault_url"], match["name"], match["service"] == "managedhsm")
 

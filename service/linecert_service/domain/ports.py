@@ -12,7 +12,14 @@ from linecert_service.domain.errors import Refused
 from linecert_service.domain.events import NewEvent
 from linecert_service.domain.records import EventRecord, Issued, Recorded, State
 from linecert_service.domain.requests import Claim, SignedCertificate
-from linecert_service.domain.work_orders import OrderChange, OrderChanged, OrderFilter, OrderPage, WorkOrder
+from linecert_service.domain.work_orders import (
+    ExpectedDevice,
+    OrderChange,
+    OrderChanged,
+    OrderFilter,
+    OrderPage,
+    WorkOrder,
+)
 
 Outcome: TypeAlias = Recorded | Refused
 """What an append made of a certificate."""
@@ -306,9 +313,7 @@ class StationLog(Protocol):
 class ProfileLog(Protocol):
     """Reads and records what the log says of profiles."""
 
-    def tell(
-        self, changes: Callable[[Sequence[EventRecord]], Sequence[NewEvent]]
-    ) -> Awaitable[Sequence[NewEvent]]:
+    def tell(self, changes: Callable[[Sequence[EventRecord]], Sequence[NewEvent]]) -> Awaitable[Sequence[NewEvent]]:
         """Record what `changes` makes of the events of profiles, oldest first; returns what was recorded.
 
         `changes` may be called twice, and in a thread. Nobody else records between what it was given and what it gives.
@@ -340,3 +345,9 @@ class WorkOrders(Protocol):
 
     def newest_open(self, limit: int) -> Awaitable[Sequence[WorkOrder]]:
         """At most `limit` open orders, those that were opened last."""
+
+    def expected(self, name: str, after: str | None) -> AsyncGenerator[Sequence[ExpectedDevice], None]:
+        """The devices that an order names, in the order of their registration keys and some at a time.
+
+        They begin behind the key `after` (None: with the first). What is imported meanwhile may be missing.
+        """

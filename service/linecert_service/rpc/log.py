@@ -20,7 +20,7 @@ from linecert_service.domain.errors import Refused
 from linecert_service.domain.ports import LogEntry, LogReader, SignedCheckpoint
 from linecert_service.rpc import fields
 from linecert_service.rpc.dispatch import Call, Handler
-from linecert_service.rpc.visibility import visible_to
+from linecert_service.rpc.visibility import visible_entries
 
 
 class LogHandlers:
@@ -57,7 +57,7 @@ class LogHandlers:
     async def get_inclusion_proof(self, message: GetInclusionProofRequest, call: Call) -> GetInclusionProofResponse:
         """The proof that an entry is in the log."""
         asked_size = _position(message.tree_size, "tree_size")
-        station = visible_to(call.caller.station)
+        station = visible_entries(call.caller.station)
         index = await self._index(message, station)
         newest = await self._newest()
         size = _size(asked_size, newest)

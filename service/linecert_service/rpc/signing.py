@@ -1,6 +1,6 @@
 """SigningService, but for batches: what stations call."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -29,10 +29,18 @@ class SigningHandlers:
         issuing: takes requests on.
         profiles: the profiles by name.
         clock: the time.
+        known: gives the chains of all issuers that have signed, by certificate hash.
     """
 
-    def __init__(self, issuing: Issuing, profiles: Mapping[str, Profile], clock: Clock) -> None:
+    def __init__(
+        self,
+        issuing: Issuing,
+        profiles: Mapping[str, Profile],
+        clock: Clock,
+        known: Callable[[], Mapping[bytes, Sequence[bytes]]],
+    ) -> None:
         self._issuing = issuing
+        self._known = known
         self._profiles = profiles
         self._clock = clock
 
@@ -54,13 +62,19 @@ class SigningHandlers:
         return response
 
     async def get_issuers(self, _message: GetIssuersRequest, call: Call) -> GetIssuersResponse:
-        """The chains, also of issuers that are staged to follow, and what the caller may ask for."""
+        """The chains, also of issuers that are staged to follow, and what the caller may ask for.
+
+        Who sees what others issued gets the chains of issuers before, too: old certificates are verified by them.
+        """
         station = call.caller.station
         only_station = station.roles == {Role.ROLE_STATION}
         profiles = [profile for name, profile in self._profiles.items() if not only_station or name in station.profiles]
         now = self._clock.time()
+        chains: dict[bytes, Sequence[bytes]] = {each.sha256: each.chain_der for each in _issuers(profiles, now)}
+        if not only_station:
+            chains.update(self._known())
         return GetIssuersResponse(
-            chains=[chain_message(issuer.chain_der, issuer.sha256) for issuer in _issuers(profiles, now)],
+            chains=[chain_message(chain, sha256) for sha256, chain in chains.items()],
             profiles=[_profile_message(profile.at(now), now) for profile in profiles],
             station=station.name,
             line=station.line,

@@ -1,12 +1,14 @@
 """WorkOrderService: planners open, change and close work orders, and name the devices that they expect."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from contextlib import aclosing
 
 from linecert.v1.work_order_pb2 import (
     CloseWorkOrderRequest,
     CloseWorkOrderResponse,
+    ExportExpectedDevicesRequest,
+    ExportExpectedDevicesResponse,
     GetWorkOrderRequest,
     GetWorkOrderResponse,
     ImportExpectedDevicesRequest,
@@ -26,6 +28,7 @@ from linecert_service.domain.errors import StoreUnavailable
 from linecert_service.domain.ports import WorkOrders
 from linecert_service.domain.work_orders import (
     CloseOrder,
+    ExpectedDevice,
     OrderChange,
     OrderChanged,
     ReopenOrder,
@@ -35,6 +38,7 @@ from linecert_service.domain.work_orders import (
 from linecert_service.rpc import work_order_fields as order_fields
 from linecert_service.rpc.dispatch import DEFAULT_DEADLINE_SECONDS, Call, Handler
 from linecert_service.rpc.fields import timestamp
+from linecert_service.rpc.filters import registration_key
 from linecert_service.rpc.page_tokens import name_token, page_size, read_name_token
 from linecert_service.rpc.visibility import visible_orders
 
@@ -63,6 +67,7 @@ class WorkOrderHandlers:
             "GetWorkOrder": self.get_work_order,
             "ListWorkOrders": self.list_work_orders,
             "ImportExpectedDevices": self.import_expected_devices,
+            "ExportExpectedDevices": self.export_expected_devices,
         }
 
     async def open_work_order(self, message: OpenWorkOrderRequest, call: Call) -> OpenWorkOrderResponse:
@@ -118,6 +123,19 @@ class WorkOrderHandlers:
                 answer.work_order.CopyFrom(order_message(changed.order))
         return answer
 
+    async def export_expected_devices(
+        self, message: ExportExpectedDevicesRequest, _call: Call
+    ) -> AsyncGenerator[ExportExpectedDevicesResponse, None]:
+        """The devices of an order, or those behind one of them."""
+        name = order_fields.order_name(message.work_order, "work_order")
+        behind = message.after_registration_id
+        after = registration_key(behind, "after_registration_id") if behind else None
+        if await self._orders.find(name) is None:
+            raise unknown_order(name, "work_order")
+        async with aclosing(self._orders.expected(name, after)) as portions:
+            async for portion in portions:
+                yield ExportExpectedDevicesResponse(devices=map(device_message, portion))
+
     async def _change(self, change: OrderChange, call: Call) -> OrderChanged:
         return await self._make(change, call, call.deadline - self._clock.monotonic())
 
@@ -129,6 +147,14 @@ class WorkOrderHandlers:
             raise StoreUnavailable(
                 "the audit store has not recorded the change before the deadline, and may do so later: send it again"
             ) from None
+
+
+def device_message(device: ExpectedDevice) -> ImportExpectedDevicesRequest.Device:
+    """An expected device as callers see it."""
+    key_hash = device.spki_sha256
+    return ImportExpectedDevicesRequest.Device(
+        registration_id=device.registration_key, public_key_sha256="" if key_hash is None else key_hash.hex()
+    )
 
 
 def order_message(order: WorkOrder) -> OrderMessage:

@@ -9,6 +9,9 @@ from sqlalchemy import ColumnElement, Connection, Engine
 
 Row = tuple[Any, ...]
 
+WRITES: Final = "linecert_writes"
+"""Execution option of an engine's transaction that writes after it has read."""
+
 MAINTAIN_SECONDS: Final = 0.25
 """How often `Backend.maintain` is to be called, beside the appends."""
 

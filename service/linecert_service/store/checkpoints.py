@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from linecert.transparency import NoteSigner
 from linecert_service.domain.clock import Clock
+from linecert_service.store.backend import WRITES
 from linecert_service.store.issuers import Issuers
 from linecert_service.store.log_guard import LogGuard, LogInconsistent
 from linecert_service.store.log_tree import LogTree
@@ -124,7 +125,7 @@ class Checkpoints:
     def _sign(self, *, first: bool) -> None:
         # Set first: a store that fails is asked again a second later, not at once.
         self._signed_at = self._clock.monotonic()
-        with self._engine.begin() as connection:
+        with self._engine.execution_options(**{WRITES: True}).begin() as connection:
             size, root = self._prove(connection)
             # Held to the commit, so that no server signs under an old key beside the beginning of a new epoch.
             connection.execute(select(LOG_HEAD.c.id).with_for_update())

@@ -53,7 +53,7 @@ class EventLog:
             for pause in PAUSES:
                 try:
                     self._try(event, attempt)
-                except Exception as error:  # noqa: BLE001 - what is not the database's to heal is raised by the last try
+                except Exception as error:
                     if not self._backend.is_transient(error):
                         raise
                     self._backend.disconnect()

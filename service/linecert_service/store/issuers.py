@@ -53,6 +53,10 @@ class Issuers:
             self.read()
         return self._by_id[number].sha256
 
+    def chains(self) -> dict[bytes, tuple[bytes, ...]]:
+        """The chains of all that have been read, by certificate hash, the oldest first."""
+        return {known.sha256: known.chain for _, known in sorted(self._by_id.copy().items())}
+
     def chain_of(self, sha256: bytes) -> tuple[bytes, ...]:
         """DER of the issuer's certificate and those above it, root last.
 

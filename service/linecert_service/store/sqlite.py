@@ -18,7 +18,7 @@ from sqlalchemy.pool import PoolProxiedConnection
 
 from linecert_service.domain.errors import ConfigurationError
 from linecert_service.store import migrations
-from linecert_service.store.backend import LookupKeys, Row
+from linecert_service.store.backend import WRITES, LookupKeys, Row
 from linecert_service.store.schema import CERTIFICATES, METADATA, WORK_ORDERS
 
 BUSY_TIMEOUT_MS: Final = 30_000
@@ -235,7 +235,10 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
+    # Who reads first and writes then must have the lock from the start: SQLite does not wait for it in between, but
+    # fails when another process has written meanwhile.
+    writes = connection.get_execution_options().get(WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 @cache

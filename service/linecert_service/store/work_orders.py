@@ -1,13 +1,15 @@
 """Work orders in the store: changes go through the committer, reading past it. See `domain.ports.WorkOrders`."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from functools import partial
 from typing import Final
 
 from sqlalchemy import ColumnElement, func, or_, select
 
 from linecert_service.domain.errors import Refused
 from linecert_service.domain.work_orders import (
+    ExpectedDevice,
     OrderChange,
     OrderChanged,
     OrderFilter,
@@ -19,12 +21,16 @@ from linecert_service.store.backend import Backend
 from linecert_service.store.committer import Committer
 from linecert_service.store.readers import Readers
 from linecert_service.store.rows import CLOSED, OPEN, work_order_of
-from linecert_service.store.schema import WORK_ORDERS
+from linecert_service.store.schema import EXPECTED_DEVICES, WORK_ORDERS
 
 SCAN: Final = 10_000
 """How many orders a page looks at, whatever is wanted."""
 
+PORTION: Final = 1_000
+"""Expected devices at a time: some 140 KB as a message, and a few milliseconds of a reading thread."""
+
 _O: Final = WORK_ORDERS.c
+_E: Final = EXPECTED_DEVICES.c
 
 
 class StoreWorkOrders:
@@ -68,6 +74,14 @@ class StoreWorkOrders:
         """At most `limit` open orders, those that were opened last."""
         return await self._readers.run(lambda: self._newest_open(limit))
 
+    async def expected(self, name: str, after: str | None) -> AsyncGenerator[Sequence[ExpectedDevice], None]:
+        """The devices that an order names, behind the key `after` and some at a time, each in its own transaction."""
+        while portion := await self._readers.run(partial(self._expected, name, after)):
+            yield portion
+            if len(portion) < PORTION:
+                return
+            after = portion[-1].registration_key
+
     def _find(self, name: str) -> WorkOrder | None:
         with self._backend.engine.begin() as connection:
             row = connection.execute(select(WORK_ORDERS).where(_O.name == name)).first()
@@ -88,6 +102,13 @@ class StoreWorkOrders:
         query = select(WORK_ORDERS).where(_O.state == OPEN).order_by(_O.open_time.desc()).limit(limit)
         with self._backend.engine.begin() as connection:
             return [work_order_of(row) for row in connection.execute(query)]
+
+    def _expected(self, name: str, after: str | None) -> Sequence[ExpectedDevice]:
+        behind = () if after is None else (_E.registration_key > after,)
+        query = select(_E.registration_key, _E.spki_sha256).where(_E.work_order == name, *behind)
+        with self._backend.engine.begin() as connection:
+            rows = connection.execute(query.order_by(_E.registration_key).limit(PORTION))
+            return [ExpectedDevice(*row) for row in rows]
 
     def _conditions(self, wanted: OrderFilter) -> Iterator[ColumnElement[bool]]:
         if wanted.open is not None:

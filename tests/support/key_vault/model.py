@@ -1,7 +1,8 @@
-"""What a vault does with a request: get and sign of the documented REST interface of keys (api-version 2025-07-01)."""
+"""What a vault does with a request: get, create and sign of its documented REST interface (api-version 2025-07-01)."""
 
 import base64
 import json
+import secrets
 import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
@@ -19,6 +20,9 @@ WINDOW_SECONDS: Final = 10.0
 _HASHES: Final[dict[str, HashAlgorithm]] = {"256": SHA256(), "384": SHA384(), "512": SHA512()}
 _CURVES: Final = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
 _CURVE_NAMES: Final = {256: "P-256", 384: "P-384", 521: "P-521"}
+_CURVES_BY_NAME: Final = {"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1(), "P-521": ec.SECP521R1()}
+_RSA_SIZES: Final = (2048, 3072, 4096)
+_ALL_OPERATIONS: Final = ("sign", "verify", "wrapKey", "unwrapKey", "encrypt", "decrypt")
 _THROTTLED: Final = (
     "Request was not processed because too many requests were received. Reason: VaultRequestTypeLimitReached"
 )
@@ -44,7 +48,7 @@ class Key:
 
     Attributes:
         operations: of the key itself (`key_ops`).
-        permissions: what the caller's role allows: `get`, `sign`.
+        permissions: what the caller's role allows: `get`, `sign`, `create`.
     """
 
     name: str
@@ -56,7 +60,7 @@ class Key:
     not_before: float | None = None
     expires: float | None = None
     operations: tuple[str, ...] = ("sign", "verify")
-    permissions: tuple[str, ...] = ("get", "sign")
+    permissions: tuple[str, ...] = ("get", "sign", "create")
 
     @classmethod
     def of(cls, fields: dict[str, Any]) -> "Key":
@@ -128,7 +132,7 @@ class Vault:
     Attributes:
         keys: what it holds.
         faults: what goes wrong.
-        seen: how often what was asked: `get`, `sign`, `throttled`, `challenged`, and errors by their code.
+        seen: how often what was asked: `get`, `create`, `sign`, `throttled`, `challenged`, and errors by their code.
         peak: the most transactions that any ten seconds had.
     """
 
@@ -161,6 +165,11 @@ class Vault:
         match (method, path.strip("/").split("/")):
             case ("GET", ["keys", name, version]):
                 return self._get(name, version)
+            case ("GET", ["keys", name]):
+                newest = [key.version for key in self.keys if key.name == name][-1:]
+                return self._get(name, *newest) if newest else _not_found(name)
+            case ("POST", ["keys", name, "create"]):
+                return self._create(name, body)
             case ("POST", ["keys", name, version, "sign"]):
                 return self._sign(name, version, body)
         return Answer(404, _error("NotFound", "The request URI is not known."))
@@ -172,6 +181,22 @@ class Vault:
             return _not_found(name)
         if "get" not in key.permissions:
             return _not_authorized("read")
+        return Answer(200, key.bundle())
+
+    def _create(self, name: str, body: bytes) -> Answer:
+        if not all("create" in key.permissions for key in self.keys):
+            return _not_authorized("create/action")
+        asked = json.loads(body)
+        try:
+            private_key = _generated(asked)
+        except (KeyError, ValueError):
+            return Answer(400, _error("BadParameter", "The request body is not a valid KeyCreateParameters."))
+        self.seen["create"] += 1
+        operations = tuple(asked.get("key_ops", _ALL_OPERATIONS))
+        hsm = asked["kty"].endswith("-HSM")
+        permissions = ("get", "sign", "create")
+        key = Key(name, secrets.token_hex(16), private_key, hsm=hsm, operations=operations, permissions=permissions)
+        self.keys.append(key)
         return Answer(200, key.bundle())
 
     def _sign(self, name: str, version: str, body: bytes) -> Answer:
@@ -207,6 +232,14 @@ class Vault:
 
     def _retry_after(self) -> dict[str, str]:
         return {"Retry-After": self.faults.retry_after} if self.faults.retry_after else {}
+
+
+def _generated(asked: dict[str, Any]) -> rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey:
+    if asked["kty"] in {"EC", "EC-HSM"}:
+        return ec.generate_private_key(_CURVES_BY_NAME[asked.get("crv", "P-256")])
+    if asked["kty"] in {"RSA", "RSA-HSM"} and (bits := asked.get("key_size", 2048)) in _RSA_SIZES:
+        return rsa.generate_private_key(65_537, bits)
+    raise ValueError(asked["kty"])
 
 
 def _may_not_sign(key: Key) -> Answer | None:

@@ -152,7 +152,7 @@ def test_a_lost_answer_makes_no_second_certificate(client: Client, service: Fake
 def test_what_the_deadline_ends_after_some_outcomes_is_refused_alone(client: Client, service: FakeService) -> None:
     """What was not cured says so, beside what was issued."""
     service.refuse_items = {"device-2": [OVERLOADED] * 1000}
-    first, second = client.sign_batch([asked(1), asked(2)], deadline=1)
+    first, second = client.sign_batch([asked(1), asked(2)], deadline=3)
     assert isinstance(first, IssuedDevice)
     assert isinstance(second, Refused)
     assert (second.reason, second.action) == ("OVERLOADED", "retry")
@@ -163,7 +163,7 @@ def test_a_service_that_is_away_ends_the_batch(client: Client, service: FakeServ
     service.script(*[fail("UNAVAILABLE")] * 500)
     requests = [asked(1)] * (10 * MAX_REQUESTS)
     with pytest.raises(Unavailable):
-        list(client.sign_batch(requests, deadline=0.5, parallel=1))
+        list(client.sign_batch(requests, deadline=2, parallel=1))
     service._script.clear()
 
 

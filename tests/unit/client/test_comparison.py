@@ -45,7 +45,7 @@ def found(
     """Code, registration ID and line of each difference."""
     with Comparison() as comparison:
         if expected is not None:
-            comparison.add_expected(Line(2 + n, ExpectedDevice(device)) for n, device in enumerate(expected))
+            comparison.add_expected(map(ExpectedDevice, expected))
         comparison.add_issued(records)
         if built is not None:
             comparison.add_built(Line(2 + n, device) for n, device in enumerate(built))

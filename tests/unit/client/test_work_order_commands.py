@@ -8,6 +8,7 @@ import pytest
 
 from support.fake_service import fail, refuse
 from support.planner import Planner
+from support.planner_service import lose_done
 
 KEY = "ab" * 32
 
@@ -171,6 +172,7 @@ def test_expect_sends_nothing_while_a_line_is_wrong(planner: Planner) -> None:
 def produced(planner: Planner) -> Planner:
     """An order of three devices, all with a certificate, one with its second."""
     planner.service.order("WO-1", quantity=3, replacement_limit=1, expected_devices=3)
+    planner.service.expected["WO-1"] = dict.fromkeys(("dev-1", "dev-2", "dev-3"), "")
     for device in ("dev-1", "dev-2", "dev-3"):
         planner.service.issue_for("WO-1", device)
     planner.service.issue_for("WO-1", "dev-2", reason="REWORK")
@@ -210,6 +212,53 @@ def test_a_report_with_differences_exits_with_8(produced: Planner) -> None:
     shown = produced.run(*arguments, code=8).stdout
     for text in ("missing", "extra", "replaced", "dev-4", "there are differences"):
         assert text in shown
+
+
+def test_a_report_compares_with_what_the_service_expects(produced: Planner) -> None:
+    """Without a file the service's own list counts, also where its stream breaks; a file takes its place."""
+    produced.service.expected["WO-1"] = dict.fromkeys(("dev-1", "Dev-2", "dev-4", "dev-5"), KEY)
+    produced.service.orders["WO-1"].expected_devices = 4
+    produced.service.script(lambda *_: None, lambda *_: None, lose_done())
+    found = produced.read("report", "WO-1", code=8)
+    assert [(one["code"], one["registration_id"]) for one in found["differences"]] == [
+        ("not_issued", "dev-4"),
+        ("not_issued", "dev-5"),
+        ("not_expected", "dev-3"),
+        ("replaced", "dev-2"),
+    ]
+    assert (found["numbers"]["expected_listed"], found["numbers"]["expected_by_service"]) == (4, 4)
+    exports = [request.DESCRIPTOR.name for request in produced.service.requests].count("ExportExpectedDevicesRequest")
+    assert exports == 2
+    expected = produced.write("ids.csv", "registration_id\ndev-1\ndev-2\ndev-3\ndev-6\n")
+    found = produced.read("report", "WO-1", "--expected", expected, code=8)
+    assert [one["registration_id"] for one in found["differences"]] == ["dev-6", "dev-2"]
+
+
+def test_a_report_of_an_order_without_a_list_expects_any_device(planner: Planner) -> None:
+    """Nobody named a device, so none is missing or extra."""
+    planner.service.order("WO-1", quantity=1)
+    planner.service.issue_for("WO-1", "dev-1")
+    found = planner.read("report", "WO-1")
+    assert (found["agrees"], found["numbers"]["expected_listed"]) == (True, None)
+
+
+def test_a_report_while_devices_are_listed(produced: Planner) -> None:
+    """An import that goes on beside the report makes no difference of the counts; a list that is too short does."""
+    order, listed = produced.service.orders["WO-1"], produced.service.expected["WO-1"]
+
+    def import_one(*_: object) -> None:
+        listed["dev-4"] = ""
+        order.expected_devices += 1
+
+    produced.service.script(*[lambda *_: None] * 3, import_one)
+    assert produced.read("report", "WO-1")["agrees"]
+    found = produced.read("report", "WO-1", code=8)
+    assert [one["code"] for one in found["differences"]] == ["not_issued", "replaced"]
+    del listed["dev-4"]
+    found = produced.read("report", "WO-1", code=8)
+    assert [one["detail"] for one in found["differences"] if one["kind"] == "order"] == [
+        "the list names 3 devices, the service expects 4"
+    ]
 
 
 def test_a_report_writes_a_csv(produced: Planner) -> None:

@@ -157,6 +157,27 @@ def test_an_import_of_nothing_is_a_mistake(planner: Planner) -> None:
         client.import_expected_devices("WO-1", [])
 
 
+def test_expected_devices_are_read_on_where_their_stream_broke(planner: Planner) -> None:
+    """Each device comes once and in order, with its key where it has one; what was received is not asked for again."""
+    planner.service.order("WO-1", quantity=5)
+    planner.service.expected["WO-1"] = {f"Dev-{number}": KEY if number % 2 else "" for number in range(8)}
+    planner.service.script(lose_done(), lose_done())
+    with planner.client() as client:
+        listed = list(client.expected_devices("WO-1"))
+    assert listed == [ExpectedDevice(f"dev-{number}", KEY if number % 2 else "") for number in range(8)]
+    assert [request.after_registration_id for request in planner.service.requests] == ["", "dev-2", "dev-5"]
+
+
+def test_an_order_without_a_list_expects_no_device_by_name(planner: Planner) -> None:
+    """That is no error; an order that is not there is one."""
+    planner.service.order("WO-1", quantity=5)
+    with planner.client() as client:
+        assert list(client.expected_devices("WO-1")) == []
+        with pytest.raises(Refused) as caught:
+            list(client.expected_devices("WO-2"))
+    assert caught.value.reason == "WORK_ORDER_UNKNOWN"
+
+
 @pytest.mark.parametrize(
     "registration_id, key", [("ends.", ""), ("", ""), ("x" * 65, ""), ("dev-1", "AB" * 32), ("dev-1", "ab")]
 )

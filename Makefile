@@ -96,8 +96,12 @@ test: .venv/.stamp ## The tests with branch coverage; ARGS="-k name" runs some o
 	$(PY) -m pytest -n auto --maxprocesses 4 --dist worksteal $(if $(ARGS),$(ARGS),--cov --cov-report=term)
 
 .PHONY: bench
-bench: .venv/.stamp ## Issues a second, CPU and latency beside a bare echo server
-	$(PY) tests/bench/run.py $(ARGS)
+bench: .venv/.stamp ## Rates, CPU and latency beside a bare server, in 5 minutes; COMPARE=OLD.json shows the change
+	$(PY) tests/bench/run.py $(if $(COMPARE),--compare $(COMPARE)) $(ARGS)
+
+.PHONY: bench-docs
+bench-docs: .venv/.stamp ## The tables of README.md and docs/operations.md, from RESULT=bench-results/FILE.json
+	$(PY) tests/bench/publish.py $(RESULT)
 
 .PHONY: bench-store
 bench-store: .venv/.stamp ## The audit store beside a log of ROWS=1000000, on DATABASE=sqlite, postgresql or both
@@ -106,6 +110,18 @@ bench-store: .venv/.stamp ## The audit store beside a log of ROWS=1000000, on DA
 .PHONY: bench-key-vault
 bench-key-vault: .venv/.stamp ## The service on a key vault of 30 ms and 300 signatures a second
 	$(PY) tests/bench/key_vault.py $(ARGS)
+
+.PHONY: bench-fleet
+bench-fleet: .venv/.stamp ## Two servers on one PostgreSQL beside one
+	$(PY) tests/bench/fleet.py $(ARGS)
+
+.PHONY: bench-overload
+bench-overload: .venv/.stamp ## From 1 to 4 times the load that the machine can do
+	$(PY) tests/bench/overload.py $(ARGS)
+
+.PHONY: soak
+soak: .venv/.stamp ## MINUTES=30 of 70 % load: memory, descriptors, p99, write-ahead log
+	$(PY) tests/bench/soak.py --minutes $(or $(MINUTES),30) $(ARGS)
 
 ## What is made
 

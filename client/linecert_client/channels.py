@@ -18,8 +18,8 @@ from linecert.v1.work_order_pb2_grpc import WorkOrderServiceStub
 from linecert_client.config import Address
 from linecert_client.credentials import Credential
 
-# A name that resolves to several servers (a Kubernetes headless service) is gone round as well, call by call; each shows
-# a certificate for that name. It is resolved anew when a connection ends, which the server sees to once an hour.
+# A name that resolves to several servers (a Kubernetes headless service) is gone round as well, call by call; each
+# shows a certificate for that name. It is resolved anew when a connection ends, which the server sees to once an hour.
 _SERVICE_CONFIG: Final = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
 
 _OPTIONS: Final = (

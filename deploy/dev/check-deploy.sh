@@ -1,5 +1,5 @@
 #!/bin/sh
-# Verify the systemd unit and the monitoring files with their own tools: check-deploy.sh FOLDER (for what it needs).
+# Verify the systemd units and the monitoring files with their own tools: check-deploy.sh FOLDER (for what it needs).
 # A tool that this machine lacks is named and skipped: deploy/dev/install-tools.sh brings it.
 set -eu
 folder=$1
@@ -12,10 +12,12 @@ have() {
   }
 }
 
-if have systemd-analyze 'verification of deploy/systemd/linecert.service'; then
-  # The unit names the installed command, which a developer's machine does not have.
-  sed 's#^\(ExecStart[A-Za-z]*=\)[^ ]*#\1/bin/true#' deploy/systemd/linecert.service >"$folder/linecert.service"
-  systemd-analyze verify "$folder/linecert.service"
+if have systemd-analyze 'verification of the units of deploy/systemd'; then
+  # The units name the installed command, which a developer's machine does not have.
+  for unit in linecert linecert@; do
+    sed 's#^\(ExecStart[A-Za-z]*=\)[^ ]*#\1/bin/true#' "deploy/systemd/$unit.service" >"$folder/$unit.service"
+  done
+  systemd-analyze verify "$folder/linecert.service" "$folder/linecert@1.service"
 fi
 if have promtool 'checks and tests of deploy/monitoring'; then
   promtool check config deploy/monitoring/prometheus.yml

@@ -14,7 +14,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from linecert import contract
 from linecert_service import core_dumps, open_files
-from linecert_service.config import Profile as ProfileSettings
 from linecert_service.config import Settings
 from linecert_service.csr.checker import CsrChecker
 from linecert_service.domain.clock import Clock, ClockGuard, SystemClock
@@ -23,14 +22,16 @@ from linecert_service.domain.issued_counts import SECONDS_OF_DAY
 from linecert_service.installation import log_key, trust
 from linecert_service.installation.layout import Layout
 from linecert_service.installation.trust import Trust
-from linecert_service.issuance.issuer import Issuer
 from linecert_service.issuance.pipeline import Pipeline
 from linecert_service.issuance.planning import Planner
 from linecert_service.issuance.profile import Profile
+from linecert_service.issuance.profiles import ProfileTable
 from linecert_service.issuance.shared_limits import charge_others
 from linecert_service.observability import logging
 from linecert_service.observability.health import HealthMonitor, Probe, Readiness
+from linecert_service.observability.issuer_keys import IssuerKeys
 from linecert_service.observability.metrics import Metrics, serve_metrics
+from linecert_service.observability.profile_watch import ProfileWatch
 from linecert_service.observability.store_watch import StoreWatch
 from linecert_service.observability.work_order_watch import WorkOrderWatch
 from linecert_service.policy.limits import Limits
@@ -38,6 +39,7 @@ from linecert_service.policy.station_changes import StationChanges
 from linecert_service.policy.stations import Station
 from linecert_service.reloading import live
 from linecert_service.reloading.live import Live, Parts, Watches
+from linecert_service.reloading.profiles import ProfileMaker, SettingsReader
 from linecert_service.rpc.admission import Admission
 from linecert_service.rpc.audit import AuditHandlers
 from linecert_service.rpc.audit_trail import AuditTrail
@@ -152,15 +154,20 @@ class Server:
     async def _start(self, reload: asyncio.Event) -> None:
         settings, clock = self._settings, self._clock
         watches = Watches.of(settings)
-        trusted = trust.check(settings, clock.time())
-        self._ending.callback(trusted.close)
+        now = clock.time()
+        trusted = trust.check(settings, now)
+        # Issuers that are opened later are closed here, too: not before all that was planned with them is finished.
+        signers = contextlib.ExitStack()
+        self._ending.callback(signers.close)
+        signers.callback(trusted.close)
         for warning in trusted.warnings:
             _log.warning("check", problem=warning)
         health = Health()
         readiness = Readiness(changed=health.changed)
         guard = ClockGuard(clock)
         store = self._open_store(trusted, readiness, guard)
-        profiles = self._profiles(trusted)
+        maker = ProfileMaker()
+        profiles = ProfileTable(maker.make(settings, trusted.issuers, now))
         stations = live.load_stations(settings, trusted.station_cas)
         denied = live.load_denied_keys(settings)
         caller_keys: set[bytes] = set()
@@ -170,6 +177,8 @@ class Server:
         changes = StationChanges(store.stations, store.committer.record)
         changes.note(stations)
         await changes.settle()
+        profile_watch = ProfileWatch(profiles, store.profiles, guard, self._metrics)
+        await profile_watch.look()
         trail = AuditTrail(store.committer.record, clock)
         self._ending.callback(lambda: trail.flush(everything=True))
         callers = Callers(trusted.station_cas, stations, clock, self._metrics, caller_keys)
@@ -185,23 +194,28 @@ class Server:
         )
         self._ending.push_async_callback(_drain, pipeline)
         admission = Admission(settings.limits.pending or _pending(profiles))
-        self._observe(trusted, profiles, store, admission)
-        rejections = Rejections(self._metrics, trail)
+        self._observe(trusted, store, admission)
+        rejections = Rejections(self._metrics, trail, clock)
         dispatcher = Dispatcher(callers, clock, self._metrics, rejections)
         issuing = Issuing(pipeline, admission, profiles=profiles, clock=clock, meter=self._metrics, trail=trail)
         built = {
             "SigningService": {
-                **SigningHandlers(issuing, profiles, clock).by_method(),
+                **SigningHandlers(issuing, profiles, clock, store.issuers.chains).by_method(),
                 **BatchHandlers(issuing, rejections).by_method(),
             },
             "AuditService": _audit_handlers(store, clock, log_key.verifier_keys(settings)),
             "WorkOrderService": WorkOrderHandlers(store.work_orders, profiles, clock).by_method(),
         }
         handlers = [dispatcher.service(service, built.get(service.name, {})) for service in contract.SERVICES]
-        await self._watch(_probes(profiles, store, guard), readiness, store, trail)
+        keys = IssuerKeys(profiles, clock, self._metrics)
+        await self._watch(_probes(keys, store, guard), readiness, store, trail)
+        self._run(keys.watch_staged())
         self._run(_share_limits(store, pipeline, limits))
         tls = LiveTls(live.tls_of(trusted))
-        parts = Parts(callers, checker, tls, self._metrics, changes)
+        reader = SettingsReader(maker, store.add_issuer, settings, trusted)
+        parts = Parts(
+            callers, checker, tls, self._metrics, changes, profiles, profile_watch, reader, keep_open=signers.callback
+        )
         self._run(Live(settings, clock, trusted, denied, parts).reloader(watches, reload).run())
         await self._listen(tls, handlers, health, admission)
         _log.info("serving", listen=settings.server.listen, port=self.port)
@@ -229,21 +243,13 @@ class Server:
             raise ConfigurationError(f"store.url: the audit store cannot be opened: {error}") from error
         return store
 
-    def _profiles(self, trusted: Trust) -> dict[str, Profile]:
-        issuers = {name: Issuer(name, files.chain, files.signer) for name, files in trusted.issuers.items()}
-        return {
-            name: _profile(name, profile, issuers[profile.issuer]) for name, profile in self._settings.profiles.items()
-        }
-
-    def _observe(self, trusted: Trust, profiles: Mapping[str, Profile], store: Store, admission: Admission) -> None:
+    def _observe(self, trusted: Trust, store: Store, admission: Admission) -> None:
         metrics, clock = self._metrics, self._clock
         metrics.pending_requests.set_function(lambda: admission.pending)
         metrics.checkpoint_age_seconds.set_function(
             lambda: clock.time() - store.checkpoints.newest_time if store.checkpoints.newest_time else 0
         )
         live.show_server_certificate(metrics, trusted)
-        for profile in profiles.values():
-            metrics.issuer_not_after(profile.issuer.name, profile.issuer.not_after)
 
     async def _watch(self, probes: Mapping[str, Probe], readiness: Readiness, store: Store, trail: AuditTrail) -> None:
         gauges = {"signer": self._metrics.signer_up, "store": self._metrics.store_up}
@@ -298,20 +304,6 @@ class Server:
         )
 
 
-def _profile(name: str, settings: ProfileSettings, issuer: Issuer) -> Profile:
-    return Profile(
-        name,
-        issuer,
-        validity=settings.validity,
-        max_validity=settings.max_validity,
-        not_after=settings.not_after,
-        backdate=settings.backdate,
-        clamp=settings.clamp,
-        key_types=settings.key_types,
-        subject=settings.subject,
-    )
-
-
 def _audit_handlers(store: Store, clock: Clock, announced: Sequence[str]) -> dict[str, Handler]:
     audit, key = store.audit, store.verifier_key
     # The key in use comes first, and is there even where pki/log.pub is not.
@@ -332,20 +324,16 @@ def _limits(clock: Clock, store: Store, callers: Callers) -> Limits:
 
 
 def _pending(profiles: Mapping[str, Profile]) -> int:
-    pooled = any(profile.issuer.signer.workers for profile in profiles.values())
+    issuers = [each.issuer for profile in profiles.values() for each in (profile, profile.following) if each]
+    pooled = any(issuer.signer.workers for issuer in issuers)
     return POOLED_PENDING if pooled else LOCAL_PENDING
 
 
-def _probes(profiles: Mapping[str, Profile], store: Store, guard: ClockGuard) -> dict[str, Probe]:
-    async def signer() -> None:
-        for issuer in {profile.issuer for profile in profiles.values()}:
-            # A look at a key that lives elsewhere may take its time.
-            await asyncio.to_thread(issuer.check) if issuer.signer.workers else issuer.check()
-
+def _probes(keys: IssuerKeys, store: Store, guard: ClockGuard) -> dict[str, Probe]:
     async def clock() -> None:
         guard.now()
 
-    return {"signer": signer, "store": store.check, "clock": clock}
+    return {"signer": keys.check, "store": store.check, "clock": clock}
 
 
 async def _stop_listening(main: grpc.aio.Server, probes: grpc.aio.Server) -> None:

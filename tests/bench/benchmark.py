@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -33,6 +34,10 @@ MAX_RATE: Final = 6_000
 """Requests that are taken for a second of load; a faster server has a shorter window."""
 
 
+MAX_CALL_SECONDS: Final = 10.0
+"""Points where a call alone takes longer are left out: they would tell of waiting only, and cost minutes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """What is asked for.
@@ -61,6 +66,7 @@ class Results:
     Attributes:
         options: what was asked for.
         load: of the machine before, as the operating system averages it over a minute.
+        took: seconds, all in all.
         floors: the cost without gRPC and store, by kind of issuer.
         measurements: all of them, in order.
         octets: what a certificate takes on disk, by kind of database.
@@ -68,6 +74,7 @@ class Results:
 
     options: Options
     load: float
+    took: float
     floors: Mapping[str, Floor]
     measurements: Sequence[Measurement]
     octets: Mapping[str, float]
@@ -134,6 +141,7 @@ def run(options: Options, scratch: Path, console: Console) -> Results:
     """
     context = get_context("spawn")
     busy = os.getloadavg()[0]
+    began = time.monotonic()
     floors: dict[str, Floor] = {}
     measurements: list[Measurement] = []
     octets: dict[str, float] = {}
@@ -148,14 +156,14 @@ def run(options: Options, scratch: Path, console: Console) -> Results:
             installation = install(folder / issuer, issuer)
             status.update(f"measuring the floor, issuer {issuer}")
             floors[issuer] = floor.measure(installation, bench.supply.take(0, floor.REQUESTS))
-            measured, sizes = _of_issuer(bench, issuer, installation)
+            measured, sizes = _of_issuer(bench, issuer, installation, floors[issuer].raw)
             measurements += measured
             octets |= sizes
-    return Results(options, busy, floors, measurements, octets)
+    return Results(options, busy, time.monotonic() - began, floors, measurements, octets)
 
 
 def _of_issuer(
-    bench: _Bench, issuer: CaKeyType, installation: Installation
+    bench: _Bench, issuer: CaKeyType, installation: Installation, raw: float
 ) -> tuple[list[Measurement], dict[str, float]]:
     """All measurements with one issuer, and what a certificate takes on disk."""
     options = bench.options
@@ -171,6 +179,7 @@ def _of_issuer(
             bench.measure(echo if point.server == ECHO else services[point.database], point)
             for _ in range(options.rounds)
             for point in _points(options, issuer)
+            if not _too_long(point, raw)
         ]
         issued = Counter({first: sample.sent})
         for measurement in measured:
@@ -185,6 +194,11 @@ def _points(options: Options, issuer: CaKeyType) -> Iterator[Point]:
         for database in options.databases:
             yield Point(SERVICE, issuer, database, 1, callers)
             yield Point(SERVICE, issuer, database, options.batch, callers)
+
+
+def _too_long(point: Point, raw: float) -> bool:
+    """Whether the cryptography of all callers' first calls is more than may be waited for; `raw` is a certificate's."""
+    return point.callers * point.batch * raw / (os.cpu_count() or 1) > MAX_CALL_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ class UnaryCallers:
             yield
         finally:
             for connection in self._connections:
-                connection.close()
+                await connection.close()
 
     async def run(self, seconds: float) -> None:
         """Let them call so long, or until there is no request left; calls may be under way afterwards."""
@@ -151,7 +151,7 @@ class BatchCallers:
             self.seen.sent += self._size
             started = time.perf_counter()
             try:
-                self.seen.response = await method(message, timeout=channels.DEADLINE_SECONDS)
+                self.seen.response = await method(message, timeout=channels.BATCH_DEADLINE_SECONDS)
             except grpc.aio.AioRpcError as error:
                 self.seen.failures[error.code().name] += self._size
             else:
@@ -175,7 +175,7 @@ def status_of(trailers: bytes) -> str:
     _, found, rest = trailers.partition(_STATUS)
     if not found:
         return "no status"
-    return code_pb2.Code.Name(int(rest[1 : 1 + rest[0]]))
+    return str(code_pb2.Code.Name(int(rest[1 : 1 + rest[0]])))
 
 
 def _batches(requests: Sequence[bytes], size: int) -> Iterator[bytes]:

@@ -42,6 +42,7 @@ class Costs:
         database: CPU of the database's own processes for a certificate.
         caller: CPU of a caller for a call.
         wire: between answer and next request beside all that, without a CPU.
+        shared: of `burst`, what the interpreter does while the lock is held: the committer is a thread of its process.
     """
 
     burst: float
@@ -52,6 +53,7 @@ class Costs:
     database: float
     caller: float
     wire: float
+    shared: float = 0.0
 
     def server_rate(self) -> float:
         """Certificates a second of one server that is never idle."""
@@ -68,7 +70,8 @@ class Costs:
 
     def round_trip(self) -> float:
         """Of a call that waits for nobody."""
-        return sum((self.burst, self.certificate, self.signature, self.commit, self.row, self.caller, self.wire))
+        server = self.burst - self.shared + self.certificate + self.signature
+        return server + self.commit + self.row + self.caller + self.wire
 
     def bound(self, servers: int, callers: int, cores: int) -> float:
         """The rate that no number of unary callers exceeds: the least of all bounds."""
@@ -135,6 +138,8 @@ def calibrate(
     commit, row = _line(light.rows, _lock(light), heavy.rows, _lock(heavy))
     caller = heavy.generator_cpu / len(heavy.latencies)
     known = burst + certificate + signature + commit + row + caller
+    # With one caller nothing happens at the same time: what is more than its round trip was counted twice.
+    shared = min(max(0.0, known - 1 / light.rate), burst, commit)
     return Costs(
         burst=burst,
         certificate=certificate,
@@ -143,14 +148,15 @@ def calibrate(
         row=row,
         database=heavy.database_cpu / heavy.certificates,
         caller=caller,
-        wire=max(0.0, 1 / light.rate - known),
+        wire=max(0.0, 1 / light.rate - known + shared),
+        shared=shared,
     )
 
 
 def batched(costs: Costs, points: Mapping[Point, Measurement], issuer: str, database: str, batch: int) -> Costs | None:
     """The costs where certificates come in batches: a call costs less for each; None: that was not measured.
 
-    The bursts of batches are full, so that one measurement of the CPU is enough.
+    The bursts of batches are full, so that one measurement of CPU and lock is enough.
     """
     measured = points.get(Point(SERVICE, issuer, database, batch, BATCHERS))
     if measured is None:
@@ -158,7 +164,10 @@ def batched(costs: Costs, points: Mapping[Point, Measurement], issuer: str, data
     return replace(
         costs,
         burst=0.0,
+        shared=0.0,
         certificate=max(0.0, measured.cpu - costs.signature),
+        commit=0.0,
+        row=_lock(measured),
         database=measured.database_cpu / measured.certificates,
         caller=measured.generator_cpu / len(measured.latencies),
     )

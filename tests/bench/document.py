@@ -9,9 +9,10 @@ from typing import Any, Final
 
 from bench import report
 from bench.benchmark import Results
-from bench.capacity import Costs, Plan, batched, calibrate, plan
+from bench.capacity import Costs, batched, calibrate, plan
 from bench.figures import ECHO, SERVICE, Measurement, Point
 from bench.simulation import Scenario, simulate
+from support.databases import SQLITE
 
 FORM: Final = 2
 """Raised when what is written changes its form."""
@@ -39,6 +40,7 @@ def document(results: Results, now: datetime | None = None) -> dict[str, Any]:
         "commit": report.commit(),
         "machine": machine,
         "load": results.load,
+        "took": results.took,
         "versions": {name: version(name) for name in _PACKAGES} | {"python": platform.python_version()},
         "options": asdict(options),
         "floors": {issuer: asdict(floor) for issuer, floor in results.floors.items()},
@@ -48,7 +50,8 @@ def document(results: Results, now: datetime | None = None) -> dict[str, Any]:
         "octets": dict(results.octets),
         "models": [
             {"issuer": issuer, "database": database, "batch": batch, "costs": asdict(costs)}
-            | {"plans": [asdict(one) for one in _plans(costs, results.octets[database])]}
+            # Of SQLite there is one server, and no more databases.
+            | {"plans": [asdict(plan(costs, results.octets[database], rate)) for rate in RATES if database != SQLITE]}
             for (issuer, database, batch), costs in models.items()
         ],
         "failures": dict(results.failures()),
@@ -93,7 +96,3 @@ def _models(results: Results) -> Iterator[tuple[tuple[str, str, int], Costs]]:
                 yield (issuer, database, 1), costs
                 if whole := batched(costs, points, issuer, database, results.options.batch):
                     yield (issuer, database, results.options.batch), whole
-
-
-def _plans(costs: Costs, octets: float) -> list[Plan]:
-    return [plan(costs, octets, rate) for rate in RATES]

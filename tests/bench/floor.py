@@ -27,8 +27,8 @@ from linecert_service.rpc import fields
 from linecert_service.signers.local import LocalSigner
 from support.installations import Installation
 
-REQUESTS: Final = 300
-PASSES: Final = 5
+REQUESTS: Final = 100
+PASSES: Final = 7
 
 Pass = Callable[[], None]
 """Does the work of all requests, one after the other."""
@@ -100,7 +100,8 @@ def _profiles(installation: Installation, trusted: Trust) -> dict[str, Profile]:
     issuers = {
         name: Issuer(name, files.chain, LocalSigner(files.private_key)) for name, files in trusted.issuers.items()
     }
+    issuing = {"issuer", "next_issuer", "switch_at"}
     return {
-        name: Profile(name, issuers[profile.issuer], **profile.model_dump(exclude={"issuer", "next_issuer", "switch_at"}))
+        name: Profile(name, issuers[profile.issuer], **profile.model_dump(exclude=issuing))
         for name, profile in installation.settings().profiles.items()
     }

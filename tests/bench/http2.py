@@ -1,15 +1,15 @@
 """As much of HTTP/2 (RFC 9113) as a load generator needs to make gRPC calls cheaply: about 20 us each.
 
-grpc's own client costs several times as much as refusing a call costs the server, so that it could not bring more than
-the server can do. Headers are written as literals, and the server is told to do the same (a header table of size 0), so
-that nothing needs decoding: names and values are looked for in the octets.
+grpc's own client costs more than refusing a call costs the server, so that on one machine it could not bring several
+times what the server can do. Headers are written as literals, and the server is told to do the same (a header table of
+size 0), so that nothing needs decoding: names and values are looked for in the octets.
 """
 
 import asyncio
 import ssl
 import struct
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
@@ -26,11 +26,11 @@ END_STREAM: Final = 0x1
 ACK: Final = 0x1
 END_HEADERS: Final = 0x4
 
-MAX_STREAMS: Final = 1_000
-"""Calls under way on a connection; the server takes a few more."""
-
+_MAX_CONCURRENT_STREAMS: Final = 0x3
 _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _HEADER_OCTETS: Final = 9
+_PREFIX_OCTETS: Final = 5
+"""Before a message of gRPC: whether it is compressed, and its length."""
 _WINDOW: Final = 2**31 - 1
 _FIRST_WINDOW: Final = 65_535
 _SETTINGS: Final = struct.pack(
@@ -94,7 +94,9 @@ class Connection(asyncio.Protocol):
         self._buffer = bytearray()
         self._next_stream = 1
         self._window = _FIRST_WINDOW
+        self._max_streams = 0
         self._transport: asyncio.Transport | None = None
+        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.lost: str = ""
 
@@ -103,9 +105,10 @@ class Connection(asyncio.Protocol):
         """How many calls are under way."""
         return len(self._open)
 
-    def may_send(self, octets: int) -> bool:
-        """Whether the server takes another call of this size now."""
-        return not self.lost and len(self._open) < MAX_STREAMS and octets + 5 <= self._window
+    def may_send(self, calls: Sequence[tuple[int, bytes]]) -> bool:
+        """Whether the server takes these calls now: as many, and of this size."""
+        octets = sum(len(message) + _PREFIX_OCTETS for _, message in calls)
+        return not self.lost and len(self._open) + len(calls) <= self._max_streams and octets <= self._window
 
     def send(self, calls: Iterable[tuple[int, bytes]]) -> None:
         """Begin calls: numbers, and octets of request messages, which may not be longer than 16 KiB."""
@@ -114,15 +117,16 @@ class Connection(asyncio.Protocol):
         for number, message in calls:
             stream, self._next_stream = self._next_stream, self._next_stream + 2
             self._open[stream] = Answer(number, now)
-            self._window -= len(message) + 5
+            self._window -= len(message) + _PREFIX_OCTETS
             out += frame(HEADERS, END_HEADERS, stream, self._headers)
             out += frame(DATA, END_STREAM, stream, struct.pack(">BI", 0, len(message)) + message)
         self._write(out)
 
-    def close(self) -> None:
-        """End it; what is under way gets no answer."""
+    async def close(self) -> None:
+        """End it, without a farewell; what is under way gets no answer."""
         if self._transport:
-            self._transport.close()
+            self._transport.abort()
+            await self._ended
 
     # What asyncio calls.
 
@@ -135,6 +139,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """Note it; calls under way are not answered."""
         self.lost = self.lost or str(error or "closed")
+        self._ended.set_result(None)
         if not self.ready.done():
             self.ready.set_exception(ConnectionError(self.lost))
 
@@ -156,6 +161,7 @@ class Connection(asyncio.Protocol):
         if kind in (DATA, HEADERS, RST_STREAM):
             self._answer(kind, flags, stream, payload)
         elif kind == SETTINGS and not flags & ACK:
+            self._max_streams = dict(struct.iter_unpack(">HI", payload)).get(_MAX_CONCURRENT_STREAMS, self._max_streams)
             self._write(frame(SETTINGS, ACK, 0, b""))
             if not self.ready.done():
                 self.ready.set_result(None)
@@ -186,7 +192,7 @@ class Connection(asyncio.Protocol):
 
 
 async def connect(
-    port: int, client: Path, method: str, timeout: str, on_answer: Callable[[Answer], None]
+    port: int, client: Path, method: str, deadline: int, on_answer: Callable[[Answer], None]
 ) -> Connection:
     """A connection to a server on this machine, when it may be used.
 
@@ -194,7 +200,7 @@ async def connect(
         port: on the loopback.
         client: folder of the caller's certificate and key and the server's CA.
         method: such as `/linecert.v1.SigningService/SignDevice`.
-        timeout: of each call, as gRPC writes it (`grpc-timeout`), such as `10S`.
+        deadline: of each call, in seconds.
         on_answer: is given each answer.
     """
     context = ssl.create_default_context(cafile=client / "server-ca.pem")
@@ -208,7 +214,7 @@ async def connect(
             (":authority", f"localhost:{port}"),
             ("te", "trailers"),
             ("content-type", "application/grpc"),
-            ("grpc-timeout", timeout),
+            ("grpc-timeout", f"{deadline}S"),
         ]
     )
     _, connection = await asyncio.get_running_loop().create_connection(

@@ -17,8 +17,8 @@ from bench.http2 import Answer, Connection
 
 METHOD: Final = "/linecert.v1.SigningService/SignDevice"
 TICK_SECONDS: Final = 0.002
-PATIENCE_SECONDS: Final = 15.0
-"""For the last answers."""
+PATIENCE_SECONDS: Final = 5.0
+"""For the last answers, after their deadlines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Pace:
     requests: Sequence[bytes] = field(repr=False)
     rate: float | None = None
     callers: int = 64
-    connections: int = 2
+    connections: int = 8
     deadline: int = 10
 
 
@@ -92,26 +92,28 @@ async def send(pace: Pace) -> Came:
     try:
         for port, client in itertools.product(pace.ports, pace.clients):
             connections += [
-                await http2.connect(port, client, METHOD, f"{pace.deadline}S", answers.append)
+                await http2.connect(port, client, METHOD, pace.deadline, answers.append)
                 for _ in range(pace.connections)
             ]
         cpu, began = time.process_time(), time.perf_counter()
         sent, held_back = await _send(pace, _spread(connections, len(pace.ports) * len(pace.clients)), answers)
         ended = time.perf_counter()
         busy = (time.process_time() - cpu) / (ended - began)
-        await _settle(connections)
+        await _settle(connections, pace.deadline + PATIENCE_SECONDS)
+        unanswered = sum(connection.open_calls for connection in connections)
+        lost = [connection.lost for connection in connections if connection.lost]
     finally:
         for connection in connections:
-            connection.close()
-    unanswered = sum(connection.open_calls for connection in connections)
-    lost = [connection.lost for connection in connections if connection.lost]
+            await connection.close()
     return Came(began, ended, sent, held_back, answers, unanswered, busy, lost)
 
 
 def _spread(connections: Sequence[Connection], groups: int) -> Iterator[Connection]:
     """The connections in turn, so that calls that follow each other go to different servers and callers."""
     each = len(connections) // groups
-    return itertools.cycle(connections[place + number] for number in range(each) for place in range(0, groups * each, each))
+    return itertools.cycle(
+        connections[place + number] for number in range(each) for place in range(0, groups * each, each)
+    )
 
 
 async def _send(pace: Pace, turns: Iterator[Connection], answers: Sequence[Answer]) -> tuple[int, int]:
@@ -126,7 +128,7 @@ async def _send(pace: Pace, turns: Iterator[Connection], answers: Sequence[Answe
             batches.setdefault(next(turns), []).append((number, pace.requests[number]))
         due = max(due, wanted)
         for connection, batch in batches.items():
-            if connection.may_send(sum(len(message) + 5 for _, message in batch)):
+            if connection.may_send(batch):
                 connection.send(batch)
             else:
                 held_back += len(batch)
@@ -134,7 +136,7 @@ async def _send(pace: Pace, turns: Iterator[Connection], answers: Sequence[Answe
     return due - held_back, held_back
 
 
-async def _settle(connections: Sequence[Connection]) -> None:
-    end = time.perf_counter() + PATIENCE_SECONDS
-    while any(connection.open_calls for connection in connections) and time.perf_counter() < end:
+async def _settle(connections: Sequence[Connection], patience: float) -> None:
+    end = time.perf_counter() + patience
+    while any(connection.open_calls for connection in connections) and time.perf_counter() < end:  # noqa: ASYNC110 - many calls
         await asyncio.sleep(TICK_SECONDS)

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
@@ -30,7 +30,7 @@ from bench.figures import Figure, percentile
 from bench.http2 import Answer
 from bench.open_loop import Came, Pace
 from bench.servers import Target, install, linecert_server
-from support.installations import Installation
+from bench.stations import DROPPED, OTHER, OVERLOADED, kind_of
 
 LOADS: Final = (1.0, 1.5, 2.0, 3.0, 4.0)
 SKIP_SECONDS: Final = 0.5
@@ -38,10 +38,6 @@ SKIP_SECONDS: Final = 0.5
 PROBE_SECONDS: Final = 3.0
 MAX_RATE: Final = 4_000
 """Requests that are made for a second of the probe."""
-
-OVERLOADED: Final = "OVERLOADED"
-DROPPED: Final = "CANCELLED"
-"""gRPC's own refusal of what nobody has begun to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +69,6 @@ class Step:
     generator: float
 
 
-def kind_of(answer: Answer) -> str:
-    """What a call that is not OK ended with: OVERLOADED where it comes with a time to come back, CANCELLED, or else."""
-    trailers = answer.trailers
-    if b"OVERLOADED" in trailers and b"google.rpc.RetryInfo" in trailers:
-        return OVERLOADED
-    if b"grpc-status\x011" in trailers.replace(b"grpc-status\x0214", b""):
-        return DROPPED
-    return "other"
-
-
 def step_of(load: float, came: Came, cpu: float, resident: int) -> Step:
     """What a load came to."""
     passed = came.ended - came.began
@@ -106,7 +92,7 @@ def figures(capacity: float, steps: Sequence[Step], missing: int) -> list[Figure
     best = max(capacity, *(step.served for step in steps))
     worst = min(step.served for step in steps)
     growth = max(step.resident for step in steps) / steps[0].resident
-    others = sum(step.refusals["other"] + step.unanswered for step in steps)
+    others = sum(step.refusals[OTHER] + step.unanswered for step in steps)
     return [
         Figure("lowest served rate / best", worst / best, 0.9, at_least=True),
         Figure("highest p99 of what is served", max(step.p99 for step in steps) * 1000, 1000, unit="ms"),
@@ -154,11 +140,7 @@ def _measure(
                 came, step = _load(target, load, pace, pool)
                 answers += came.answers
                 steps.append(step)
-        return capacity, steps, figures(capacity, steps, _missing(installation, answers))
-
-
-def _missing(installation: Installation, answers: Sequence[Answer]) -> int:
-    return stations.missing(installation, answers)
+        return capacity, steps, figures(capacity, steps, stations.missing(installation, answers))
 
 
 def _load(target: Target, load: float, pace: Pace, pool: ProcessPoolExecutor) -> tuple[Came, Step]:
@@ -194,7 +176,7 @@ def _table(capacity: float, steps: Sequence[Step]) -> Table:
             f"{step.p99 * 1000:.0f}",
             str(step.refusals[OVERLOADED]),
             str(step.refusals[DROPPED]),
-            str(step.refusals["other"] + step.unanswered),
+            str(step.refusals[OTHER] + step.unanswered),
             f"{step.refused_p99 * 1000:.0f}",
             f"{step.resident / 1e6:.0f}",
             f"{step.cpu:.2f}",
@@ -208,10 +190,7 @@ def _write(capacity: float, steps: Sequence[Step], reached: Sequence[Figure]) ->
         "commit": report.commit(),
         "machine": report.machine(),
         "capacity": capacity,
-        "steps": [
-            {name: getattr(step, name) for name in Step.__slots__}  # type: ignore[attr-defined]  # slots=True makes them
-            for step in steps
-        ],
+        "steps": [{field.name: getattr(step, field.name) for field in fields(step)} for step in steps],
         "figures": [report.figure_document(figure) for figure in reached],
     }
     path = report.FOLDER / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-overload.json"

@@ -24,7 +24,7 @@ def write(document: Mapping[str, Any], path: Path) -> Path:
     """Draw a document as SVG into `path`, which is returned. The same document gives the same octets."""
     sizes = sorted({point["batch"] for point in document["points"]})
     figure = Figure(figsize=(5 * len(sizes), 10), layout="constrained")
-    grid = figure.subplots(len(_ROWS), len(sizes), squeeze=False, sharex=True)
+    grid = figure.subplots(len(_ROWS), len(sizes), squeeze=False, sharex=True, sharey="row")
     for axes_of_row, (label, value) in zip(grid, _ROWS, strict=True):
         for axes, size in zip(axes_of_row, sizes, strict=True):
             _draw(axes, [point for point in document["points"] if point["batch"] == size], value)
@@ -36,7 +36,7 @@ def write(document: Mapping[str, Any], path: Path) -> Path:
         axes.set_xlabel("callers")
     machine = document["machine"]
     figure.suptitle(f"linecert on {machine['processor']}, {machine['cores']} cores, {document['date'][:10]}")
-    with mpl.rc_context({"svg.hashsalt": "linecert"}):
+    with mpl.rc_context({"svg.hashsalt": "linecert", "svg.fonttype": "none"}):
         figure.savefig(path, format="svg", metadata={"Date": None})
     return path
 
@@ -52,6 +52,7 @@ def _draw(axes: Axes, points: list[Mapping[str, Any]], value: _Value) -> None:
         axes.plot(callers, values, _DASHES.get(database, "-."), marker=".", color=_COLOURS.get(issuer), label=label)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter("{x:,.0f}")
     ticks = sorted({point["callers"] for point in points})
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.grid(visible=True, which="both", alpha=0.3)

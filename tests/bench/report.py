@@ -28,11 +28,10 @@ _HEADINGS: Final = (
     "p99 ms",
     "p99.9 ms",
     "rows",
-    "simulated/s",
+    "simulated",
     "load",
-    "RSS MB",
 )
-_WIDTH: Final = 120
+_WIDTH: Final = 132
 """Where the output is no terminal."""
 
 
@@ -58,6 +57,7 @@ def show(document: Mapping[str, Any], out: Console) -> None:
         )
     out.print(figures_table(map(figure_of, document["figures"])))
     out.print(f"Load of the machine before: {document['load']:.1f}. Others that run take from every figure.")
+    out.print(f"It took {document['took']:.0f} s.")
     for status, count in document["failures"].items():
         out.print(f"[red]{count} certificates were not issued: {status}")
 
@@ -79,7 +79,7 @@ def label(point: Mapping[str, Any]) -> str:
 
 def _points(issuer: str, points: Iterable[Mapping[str, Any]]) -> Table:
     table = Table(title=f"Issuer {issuer}")
-    table.add_column("what")
+    table.add_column("what", no_wrap=True)
     for heading in ("callers", *_HEADINGS):
         table.add_column(heading, justify="right")
     for point in points:
@@ -92,11 +92,15 @@ def _row(point: Mapping[str, Any]) -> Iterator[str]:
     yield _ratio(point["rate_to_echo"])
     yield f"{point['server_cpu'] * 1e6:,.0f}"
     yield _ratio(point["cpu_to_floor"])
-    yield from (f"{point[name] * 1000:,.1f}" for name in ("p50", "p99", "p99.9"))
+    yield from (milliseconds(point[name]) for name in ("p50", "p99", "p99.9"))
     yield f"{point['rows']:.1f}" if point["rows"] else ""
     yield f"{point['simulated']:,.0f}" if point["simulated"] else ""
     yield f"{point['generator_busy']:.2f}"
-    yield f"{point['resident'] / 1e6:.0f}"
+
+
+def milliseconds(seconds: float) -> str:
+    """A latency in milliseconds, with a decimal where it is short."""
+    return f"{seconds * 1000:,.{1 if seconds < 1 else 0}f}"
 
 
 def _ratio(value: float | None) -> str:

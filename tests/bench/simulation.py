@@ -16,6 +16,9 @@ from linecert_service.store.committer import MAX_ENTRIES
 
 SEED: Final = 1
 WARM_UP_SECONDS: Final = 0.5
+SWITCH_SECONDS: Final = 0.005
+"""After which a thread of Python gives way to another one (sys.setswitchinterval)."""
+
 MANY: Final = 1 << 20
 """Cores of machines that are never short of them."""
 
@@ -95,6 +98,7 @@ class _Server:
         self._requests: deque[_Call] = deque()
         self._signed: deque[_Call] = deque()
         self._arrived, self._submitted = Signal(), Signal()
+        self._interpreter = Resource(1)
         self._threads = Resource(min(world.scenario.cores, MAX_BURST))
         self._unfinished = 0
         world.events.start(self._pipeline())
@@ -115,12 +119,20 @@ class _Server:
             if len(self._requests) < min(self._unfinished, MAX_BURST):
                 yield GATHER_SECONDS
             burst = [self._requests.popleft() for _ in range(min(len(self._requests), MAX_BURST))]
-            yield from world.compute(world.costs.burst + len(burst) * world.costs.certificate)
+            yield from self._interpret(world.costs.burst - world.costs.shared + len(burst) * world.costs.certificate)
             if world.costs.signature:
                 for call in burst:
                     world.events.start(self._sign(call))
             else:
                 self._commit(burst)
+
+    def _interpret(self, seconds: float) -> Process:
+        """Use the interpreter so long, in turn with the server's other thread."""
+        while seconds > 0:
+            yield self._interpreter
+            yield from self._world.compute(min(seconds, SWITCH_SECONDS))
+            self._world.events.release(self._interpreter)
+            seconds -= SWITCH_SECONDS
 
     def _sign(self, call: _Call) -> Process:
         yield self._threads
@@ -140,12 +152,13 @@ class _Server:
                 yield self._submitted
             yield world.lock
             rows = [self._signed.popleft() for _ in range(min(len(self._signed), MAX_ENTRIES))]
-            held = world.vary(costs.commit + len(rows) * costs.row)
-            computing = min(held, len(rows) * costs.database)
+            yield from self._interpret(costs.shared)
+            rest = world.vary(costs.commit - costs.shared + len(rows) * costs.row)
+            computing = min(rest, len(rows) * costs.database)
             yield world.cores
             yield computing
             world.events.release(world.cores)
-            yield held - computing
+            yield rest - computing
             world.events.release(world.lock)
             self._answer(rows)
 

@@ -11,6 +11,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from linecert.v1.audit_pb2 import (
+    ExportIssuedCertificatesRequest,
     GetIssuedCertificateRequest,
     IssuanceFilter,
     ListIssuedCertificatesRequest,
@@ -21,7 +22,19 @@ from linecert_service.installation.add_station import AddOptions, add_station
 from support import csrs
 from support.clocks import SettableClock
 from support.installations import Installation
-from support.server import AUDITOR, STATION, Caller, InProcess, Refusal, Running, ask, installation_at, refused, serving
+from support.server import (
+    AUDITOR,
+    PLANNER,
+    STATION,
+    Caller,
+    InProcess,
+    Refusal,
+    Running,
+    ask,
+    installation_at,
+    refused,
+    serving,
+)
 
 # One server for the module; the tests that write into it use devices of their own, and ask for these by filter.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -176,6 +189,17 @@ async def test_a_station_sees_its_own_only(scene: Scene) -> None:
     assert await scene.found(scene.other) == ["others"]
     assert await scene.found(scene.station, station="station-02") == []
     assert await scene.get(scene.station, serial_number=own.serial_number) == own
+
+
+async def test_a_planner_sees_what_an_auditor_sees(scene: Scene) -> None:
+    """Certificates of all stations, one by one, in pages and as a whole: it compares orders with them."""
+    planner = scene.server.caller(PLANNER)
+    for issued in scene.issued.values():
+        assert await scene.get(planner, serial_number=issued.serial_number) == issued
+    assert await scene.found(planner) == await scene.found()
+    exported = planner.audit.ExportIssuedCertificates(ExportIssuedCertificatesRequest())
+    serials = [issued.serial_number async for message in exported for issued in message.issued]
+    assert {issued.serial_number for issued in scene.issued.values()}.issubset(serials)
 
 
 async def test_an_auditor_sees_all(scene: Scene) -> None:

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 from google.protobuf import descriptor_pb2, descriptor_pool
 
 from linecert import contract
-from linecert.v1.audit_pb2 import GetIssuedCertificateRequest, ListIssuedCertificatesRequest
+from linecert.v1.audit_pb2 import GetCheckpointRequest, GetInclusionProofRequest
 from linecert.v1.signing_pb2 import GetIssuersRequest
 from linecert_service.domain.errors import ConfigurationError
 from support import audit_log, csrs
@@ -188,12 +188,12 @@ def _private_key(pem: bytes) -> csrs.PrivateKey:
 
 
 async def test_roles_are_held_on_every_method(server: Running) -> None:
-    """A planner and an auditor sign nothing, and a planner reads nothing; the message says which role it takes."""
+    """A planner and an auditor sign nothing, and the log is no planner's; the message says which role it takes."""
     calls = (
         server.caller(PLANNER).sign(ask()),
         server.caller(AUDITOR).sign(ask()),
-        server.caller(PLANNER).audit.GetIssuedCertificate(GetIssuedCertificateRequest(registration_id="device-01")),
-        server.caller(PLANNER).audit.ListIssuedCertificates(ListIssuedCertificatesRequest()),
+        server.caller(PLANNER).audit.GetCheckpoint(GetCheckpointRequest()),
+        server.caller(PLANNER).audit.GetInclusionProof(GetInclusionProofRequest(log_index=0)),
     )
     for call in calls:
         refusal = await refused(call)

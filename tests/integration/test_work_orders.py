@@ -22,6 +22,7 @@ from support.orders import (
     Device,
     close_order,
     expect,
+    expected,
     get_order,
     open_order,
     reopen_order,
@@ -250,6 +251,34 @@ async def test_an_import_may_be_sent_again(server: Running, planner: Caller) -> 
     told = [detail for kind, _, detail in await _events(server) if kind == "devices_imported"]
     assert [detail["expected_devices"] for detail in told] == ["1000", "2000", "3000", "4000", "4500"]
     assert sum(int(detail["imported"]) for detail in told) == 4_500
+
+
+async def test_the_expected_devices_are_read_back(server: Running, planner: Caller) -> None:
+    """Those of the order in portions, by registration ID byte by byte, with their keys; and from any one of them on."""
+    await open_order(planner)
+    await open_order(planner, "WO-18")
+    names = ["A-1", "a.1", "a1", "a:1", "a_1", *(f"device-{number}" for number in range(2_100))]
+    keys = {name.lower(): f"{index:064x}" if index % 2 else "" for index, name in enumerate(names)}
+    await expect(planner, [Device(registration_id=name, public_key_sha256=keys[name.lower()]) for name in names])
+    await expect(planner, [Device(registration_id="of-another")], "WO-18")
+    for caller in (planner, server.caller(AUDITOR)):
+        messages = await expected(caller)
+        assert [len(message.devices) for message in messages] == [1_000, 1_000, 105]
+        listed = [(device.registration_id, device.public_key_sha256) for each in messages for device in each.devices]
+        assert listed == sorted(keys.items())
+    (rest,) = await expected(planner, after=listed[1_500][0].upper())
+    assert [(device.registration_id, device.public_key_sha256) for device in rest.devices] == listed[1_501:]
+    assert await expected(planner, after=listed[-1][0]) == []
+
+
+async def test_who_may_read_the_expected_devices(planner: Caller, station: Caller) -> None:
+    """Not a station, whatever its orders; an order without a list is an empty stream, and a wrong field is named."""
+    await open_order(planner)
+    assert await expected(planner) == []
+    assert (await refused(expected(station))).reason == "ROLE_MISSING"
+    assert (await refused(expected(planner, "WO-404"))).reason == "WORK_ORDER_UNKNOWN"
+    assert (await refused(expected(planner, ""))).field == "work_order"
+    assert (await refused(expected(planner, after="not fine"))).field == "after_registration_id"
 
 
 async def test_a_device_has_one_key(planner: Caller) -> None:

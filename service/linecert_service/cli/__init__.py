@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from linecert_service.cli import check, init, log, serve, server_certificate, station, store
+from linecert_service.cli import check, init, issuer, log, serve, server_certificate, station, store
 from linecert_service.domain.errors import LinecertError
 
 
@@ -42,6 +42,7 @@ app.command()(check.check)
 app.command()(serve.serve)
 app.add_typer(station.app)
 app.add_typer(server_certificate.app)
+app.add_typer(issuer.app)
 app.add_typer(store.app)
 app.add_typer(log.app)
 

@@ -193,8 +193,13 @@ def _check_cas(chain: Sequence[x509.Certificate], path: Path, now: float) -> Non
             )
 
 
-def _check_issuer(certificate: x509.Certificate, path: Path) -> None:
-    match certificate.public_key():
+def check_key(public_key: PublicKeyTypes, what: str) -> None:
+    """Check that a key is of a kind that issues.
+
+    Raises:
+        ConfigurationError: it is not; the message begins with `what`.
+    """
+    match public_key:
         case rsa.RSAPublicKey() as key:
             allowed = key.key_size in _RSA_SIZES and key.public_numbers().e == _RSA_EXPONENT
         case ec.EllipticCurvePublicKey(curve=ec.SECP256R1() | ec.SECP384R1()):
@@ -203,9 +208,12 @@ def _check_issuer(certificate: x509.Certificate, path: Path) -> None:
             allowed = False
     if not allowed:
         raise ConfigurationError(
-            f"the key of {subject(certificate)} in {path} cannot issue: use RSA of 2048 to 4096 bits with exponent "
-            f"{_RSA_EXPONENT}, or EC P-256 or P-384"
+            f"{what} cannot issue: use RSA of 2048 to 4096 bits with exponent {_RSA_EXPONENT}, or EC P-256 or P-384"
         )
+
+
+def _check_issuer(certificate: x509.Certificate, path: Path) -> None:
+    check_key(certificate.public_key(), f"the key of {subject(certificate)} in {path}")
     if _extension(certificate, x509.SubjectKeyIdentifier) is None:
         raise ConfigurationError(
             f"{subject(certificate)} in {path} has no subjectKeyIdentifier, which device certificates must point to "

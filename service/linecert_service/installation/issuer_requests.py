@@ -15,8 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from linecert_service import toml_file
-from linecert_service.config import Settings
-from linecert_service.domain.errors import ConfigurationError
+from linecert_service.config import Issuer, Settings
+from linecert_service.domain.errors import ConfigurationError, LinecertError
 from linecert_service.installation import chains, files, own_keys
 from linecert_service.installation.authorities import distinguished_name, spki_sha256
 from linecert_service.installation.issuer_keys import KeyEntry, KeyWish
@@ -56,7 +56,7 @@ class Requested:
         return spki_sha256(self.request.public_key()).hex()
 
 
-def request_new(settings: Settings, wish: KeyWish, subject: x509.Name | None, out: Path, log: OpenLog) -> Requested:
+def request_new(settings: Settings, wish: KeyWish, *, subject: x509.Name | None, out: Path, log: OpenLog) -> Requested:
     """Make a key, and write a CSR for it.
 
     Raises:
@@ -76,13 +76,18 @@ def request_new(settings: Settings, wish: KeyWish, subject: x509.Name | None, ou
     with log as record:
         entry = wish.make()
         _remember(settings, wish.name, entry)
-        with _opened(settings, wish.name, entry, record) as key:
-            _refuse_as_device_key(settings, key)
-            return _written(key, entry, subject or default_subject(settings, wish.name), out)
+        try:
+            with _opened(settings, wish.name, entry, record) as key:
+                _refuse_as_device_key(settings, key)
+                return _written(key, entry, subject or default_subject(settings, wish.name), out)
+        except LinecertError as error:
+            raise ConfigurationError(
+                f"{error}; the key is made: when that is put right, write its CSR with --existing"
+            ) from error
 
 
 def request_existing(
-    settings: Settings, name: str, key: KeyEntry | None, subject: x509.Name | None, out: Path, log: OpenLog
+    settings: Settings, name: str, key: KeyEntry | None, *, subject: x509.Name | None, out: Path, log: OpenLog
 ) -> Requested:
     """Write a CSR for a key that is there: the one named, the one asked for before, or that of the issuer.
 
@@ -124,6 +129,16 @@ def entry_of(settings: Settings, name: str, key: KeyEntry | None) -> KeyEntry:
     return entry_found
 
 
+def issuer_of(settings: Settings, name: str, entry: KeyEntry, chain: Path) -> Issuer:
+    """The issuer with its key at `entry` and another chain; what else the settings say of it stays.
+
+    Raises:
+        ConfigurationError: a value of `entry` has not its form.
+    """
+    known = settings.issuers.get(name)
+    return known.model_copy(update={"chain": chain}) if known else entry.issuer(settings.folder, chain)
+
+
 def pending(settings: Settings) -> Mapping[str, KeyEntry]:
     """The keys whose chains have not come back yet, by the names of their issuers.
 
@@ -148,7 +163,9 @@ def default_subject(settings: Settings, name: str) -> x509.Name:
     try:
         return distinguished_name(f"{settings.log.name} {name} CA")
     except ValueError:
-        raise ConfigurationError('the name of this installation is too long for a subject: give --subject "CN=..."') from None
+        raise ConfigurationError(
+            'the name of this installation is too long for a subject: give --subject "CN=..."'
+        ) from None
 
 
 def parse_subject(text: str) -> x509.Name:
@@ -175,7 +192,8 @@ def _check_out(out: Path) -> None:
 
 @contextlib.contextmanager
 def _opened(settings: Settings, name: str, entry: KeyEntry, record: Record) -> Iterator[CaKey]:
-    issuer = entry.issuer(settings.folder, settings.folder)
+    # Without a chain yet.
+    issuer = issuer_of(settings, name, entry, settings.folder)
     with contextlib.closing(chains.open_key(name, issuer)) as signer:
         chains.check_key(signer.private_key.public_key(), f"the key {entry.key}")
         yield CaKey(name, entry.key, signer, record)

@@ -4,15 +4,22 @@ from collections.abc import Mapping
 from typing import Any
 
 import tomlkit
-from tomlkit.items import Table
+from tomlkit.items import InlineTable, Table
+
+from linecert_service.installation.toml_edits import set_value
 
 
 def with_issuer(text: str, name: str, values: Mapping[str, str]) -> str:
     """The text with a table `[issuers.NAME]`, which is not there yet, behind the other issuers."""
     document = tomlkit.parse(text)
-    issuers = document["issuers"]
+    issuers: Any = document["issuers"]
+    if isinstance(issuers, InlineTable):
+        inline = tomlkit.inline_table()
+        inline.update(values)
+        issuers[name] = inline
+        return tomlkit.dumps(document)
     if not isinstance(issuers, Table) or not isinstance(last := list(issuers.values())[-1], Table):
-        # Tables in several places, or inline: a table at the end is as good.
+        # In several places, or with dotted keys: a table at the end is as good.
         return f"{text.rstrip()}\n\n{_standing_alone(name, values)}"
     ahead_of_next = _taken_off(last)
     last.add(tomlkit.nl())
@@ -25,10 +32,20 @@ def with_issuer(text: str, name: str, values: Mapping[str, str]) -> str:
 
 
 def with_issuer_of_profile(text: str, profile: str, name: str) -> str:
-    """The text with another issuer for a profile that is there."""
+    """The text with another issuer for a profile that is there, and none staged to follow it."""
     document = tomlkit.parse(text)
     profiles: Any = document["profiles"]
     profiles[profile]["issuer"] = name
+    for setting in ("next_issuer", "switch_at"):
+        profiles[profile].pop(setting, None)
+    return tomlkit.dumps(document)
+
+
+def with_next_issuer(text: str, profile: str, name: str, in_force: str) -> str:
+    """The text with an issuer staged for a profile that is there, behind the one that is in force now."""
+    document = tomlkit.parse(with_issuer_of_profile(text, profile, in_force))
+    profiles: Any = document["profiles"]
+    set_value(profiles[profile], "next_issuer", name)
     return tomlkit.dumps(document)
 
 

@@ -39,8 +39,8 @@ def findings(settings: Settings, trust: Trust, stations: Stations, denied: int) 
         yield _certificate("server.client_ca", authority)
     for name, issuer in trust.issuers.items():
         yield from (_certificate(f"issuers.{name}", certificate) for certificate in issuer.chain)
-    for name, chain in trust.retired.items():
-        yield from (_certificate(f"issuers.{name} (not in use)", certificate) for certificate in chain)
+    for retired in trust.retired:
+        yield from (_certificate(f"issuers.{retired.name} (not in use)", one) for one in retired.chain)
     for name, profile in settings.profiles.items():
         yield Finding(f"profiles.{name}", f"{_issuers(profile)}, keys {', '.join(profile.key_types)}")
     yield Finding("log", f"name {settings.log.name}, Ed25519 key {settings.log.key}")
@@ -60,11 +60,12 @@ def _issuers(profile: Profile) -> str:
 
 
 def _certificate(subject: str, certificate: x509.Certificate) -> Finding:
-    detail = f"{certificate.subject.rfc4514_string()}, {_key_type(certificate)}"
+    detail = f"{certificate.subject.rfc4514_string()}, {key_type(certificate)}"
     return Finding(subject, detail, certificate.not_valid_after_utc)
 
 
-def _key_type(certificate: x509.Certificate) -> str:
+def key_type(certificate: x509.Certificate) -> str:
+    """The kind of its key, such as `P-256` or `RSA-4096`."""
     match certificate.public_key():
         case rsa.RSAPublicKey(key_size=size):
             return f"RSA-{size}"

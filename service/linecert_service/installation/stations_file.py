@@ -9,6 +9,7 @@ from tomlkit import TOMLDocument
 from tomlkit.items import AoT, InlineTable, Table
 
 from linecert_service.installation.credentials import Caller
+from linecert_service.installation.toml_edits import set_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def with_enabled(text: str, name: str, *, enabled: bool) -> str:
     document = tomlkit.parse(text)
     entry = _entry(document, name)
     if entry.get("enabled", True) != enabled:
-        _set(entry, "enabled", enabled)
+        set_value(entry, "enabled", enabled)
     return tomlkit.dumps(document)
 
 
@@ -57,7 +58,7 @@ def with_revoked(text: str, name: str, serials: Iterable[int]) -> str:
     if "revoked_serials" in entry:
         entry["revoked_serials"].extend(missing)
     elif missing:
-        _set(entry, "revoked_serials", missing)
+        set_value(entry, "revoked_serials", missing)
     return tomlkit.dumps(document)
 
 
@@ -70,20 +71,6 @@ def with_ca(text: str, name: str, ca: str) -> str:
 
 def _entry(document: TOMLDocument, name: str) -> Any:
     return next(entry for entry in document["stations"] if entry["name"] == name)
-
-
-def _set(entry: Any, setting: str, value: object) -> None:
-    """Set it; a new one in a table goes behind the others, before the blank lines and comments ahead of the next."""
-    if setting in entry or not isinstance(entry, Table):
-        entry[setting] = value
-        return
-    body = entry.value.body
-    ahead_of_next: list[Any] = []
-    while body and body[-1][0] is None:
-        ahead_of_next.append(body.pop()[1])
-    entry.add(setting, value)
-    for item in reversed(ahead_of_next):
-        entry.add(item)
 
 
 def _table(station: NewStation) -> Table:

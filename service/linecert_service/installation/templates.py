@@ -4,7 +4,8 @@ from typing import Final
 
 SETTINGS: Final = """\
 # Settings of the linecert server "{name}". Paths are relative to this file; durations are written 90s, 5m, 12h, 30d or
-# 5y (years of 365 days). Check what you changed with `linecert-server check --config linecert.toml`, then restart.
+# 5y (years of 365 days). Check what you changed with `linecert-server check --config linecert.toml`. A running server
+# takes over what changes of [issuers] and [profiles]; for all else restart it.
 # Any setting may come from the environment instead: LINECERT_SERVER__LISTEN is `listen` of [server].
 
 # Who may call, and for what.
@@ -41,6 +42,9 @@ passphrase_file = "pki/issuer.passphrase"
 # What a device certificate looks like. Stations name the profiles that they may use in stations.toml.
 [profiles.device]
 issuer = "issuer"
+# The issuer that is to follow, and when; without a time it waits for `linecert-server issuer switch device`.
+# next_issuer = "issuer-2027"
+# switch_at = 2027-01-01T00:00:00Z
 # How long certificates live; `not_after = 9999-12-31T23:59:59Z` instead is a fixed end.
 validity = "5y"
 # The most that a request may ask for.

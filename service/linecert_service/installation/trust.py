@@ -3,11 +3,11 @@
 import contextlib
 import hashlib
 import os
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -32,10 +32,30 @@ __all__ = [
     "load_server",
     "load_station_cas",
     "open_issuers",
-    "retired_chains",
+    "retired_issuers",
 ]
 
 _SOON: Final = timedelta(days=30)
+
+
+class NamedChain(Protocol):
+    """An issuer, as far as its certificates say what it is."""
+
+    @property
+    def name(self) -> str:
+        """As in `[issuers.NAME]`."""
+
+    @property
+    def chain(self) -> Chain:
+        """Its certificate, the intermediates above it, and the root last."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetiredIssuer:
+    """An issuer that signs nothing, and will not; see `NamedChain`."""
+
+    name: str
+    chain: Chain
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +79,7 @@ class Trust:
 
     Attributes:
         issuers: those that sign or may later, by name, open.
-        retired: the chains of the other ones in the settings: what they have issued is still about.
+        retired: the other ones in the settings: what they have issued is still about.
         server: its side of TLS.
         station_cas: who vouches for callers.
         log_key: signs the checkpoints.
@@ -73,12 +93,12 @@ class Trust:
     log_key: Ed25519PrivateKey = field(repr=False)
     own_keys: frozenset[bytes]
     warnings: tuple[str, ...]
-    retired: Mapping[str, Chain] = field(default_factory=dict)
+    retired: Sequence[RetiredIssuer] = ()
 
     @property
-    def issuer_chains(self) -> Mapping[str, Chain]:
-        """The chain of each issuer by its name, the issuer first and the root last."""
-        return {**self.retired, **{name: issuer.chain for name, issuer in self.issuers.items()}}
+    def all_issuers(self) -> tuple[NamedChain, ...]:
+        """Those that sign, those that may later, and those that do not any more."""
+        return (*self.issuers.values(), *self.retired)
 
     @property
     def taken_keys(self) -> frozenset[bytes]:
@@ -99,9 +119,10 @@ def check(settings: Settings, now: float) -> Trust:
     """
     with contextlib.ExitStack() as opened:
         issuers = open_issuers(settings, settings.issuers_from(now), now)
-        opened.callback(lambda: [issuer.signer.close() for issuer in issuers.values()])
-        retired, unread = retired_chains(settings, issuers)
-        station_cas = load_station_cas(settings, {**retired, **_chains(issuers)})
+        for issuer in issuers.values():
+            opened.callback(issuer.signer.close)
+        retired, unread = retired_issuers(settings, issuers)
+        station_cas = load_station_cas(settings, (*issuers.values(), *retired))
         server = load_server(settings, now)
         trusted = Trust(
             issuers=issuers,
@@ -135,23 +156,24 @@ def open_issuers(settings: Settings, names: Iterable[str], now: float) -> dict[s
     return issuers
 
 
-def retired_chains(settings: Settings, opened: Container[str]) -> tuple[dict[str, Chain], list[str]]:
-    """The chains of the issuers in the settings that are not `opened`, and a warning for each that cannot be read.
+def retired_issuers(settings: Settings, opened: Container[str]) -> tuple[list[RetiredIssuer], list[str]]:
+    """The issuers in the settings that are not `opened`, and a warning for each whose chain cannot be read.
 
     They sign nothing, so neither their keys nor their dates matter. What they have issued matters to `check_apart`.
     """
-    retired, warnings = {}, []
+    retired, warnings = [], []
     for name, issuer in settings.issuers.items():
         if name not in opened:
             try:
-                retired[name] = chains.read_certificates(issuer.chain, f"issuers.{name}.chain")
+                chain = chains.read_certificates(issuer.chain, f"issuers.{name}.chain")
+                retired.append(RetiredIssuer(name, chain))
             except ConfigurationError as error:
                 warnings.append(f"no profile needs issuers.{name}, and its chain is left out of the checks: {error}")
     return retired, warnings
 
 
-def load_station_cas(settings: Settings, issuer_chains: Mapping[str, Chain]) -> StationCas:
-    """Read the client CA file, and check that no device certificate below these chains passes for a station's.
+def load_station_cas(settings: Settings, issuers: Iterable[NamedChain]) -> StationCas:
+    """Read the client CA file, and check that no device certificate of `issuers` passes for a station's.
 
     Raises:
         ConfigurationError: one would, a certificate is no CA's, or the file cannot be read.
@@ -160,12 +182,12 @@ def load_station_cas(settings: Settings, issuer_chains: Mapping[str, Chain]) -> 
     station_cas = StationCas(chains.read_certificates(path, "server.client_ca"))
     for authority in station_cas.certificates:
         chains.check_ca(authority, str(path))
-    check_apart(station_cas, path, issuer_chains)
+    check_apart(station_cas, path, issuers)
     return station_cas
 
 
-def check_apart(station_cas: StationCas, path: Path, issuer_chains: Mapping[str, Chain]) -> None:
-    """Check that no device certificate below these chains passes for a station's.
+def check_apart(station_cas: StationCas, path: Path, issuers: Iterable[NamedChain]) -> None:
+    """Check that no device certificate of `issuers` passes for a station's.
 
     Raises:
         ConfigurationError: one would; the message names the client CA file, which is at `path`.
@@ -173,12 +195,12 @@ def check_apart(station_cas: StationCas, path: Path, issuer_chains: Mapping[str,
     # Each link of a chain was verified against the certificate above it, so a chain leads to a client CA exactly when
     # it holds that CA's key, under whatever certificate.
     keys = {chains.spki(certificate.public_key()) for certificate in station_cas.certificates}
-    for name, chain in issuer_chains.items():
-        for certificate in chain:
+    for issuer in issuers:
+        for certificate in issuer.chain:
             if chains.spki(certificate.public_key()) in keys:
                 raise ConfigurationError(
                     f"the client CA file {path} holds the key of {chains.subject(certificate)}, which stands in the "
-                    f"chain of issuers.{name}, so a device certificate could pass for a station's: leave only "
+                    f"chain of issuers.{issuer.name}, so a device certificate could pass for a station's: leave only "
                     "station CAs in that file, which issue no device certificates"
                 )
 
@@ -214,13 +236,9 @@ def load_own_keys(settings: Settings) -> frozenset[bytes]:
     return frozenset() if settings.own_keys is None else own_keys.read(settings.own_keys)
 
 
-def _chains(issuers: Mapping[str, IssuerFiles]) -> dict[str, Chain]:
-    return {name: issuer.chain for name, issuer in issuers.items()}
-
-
 def _used_keys(trusted: Trust) -> frozenset[bytes]:
     """Those of the CAs, of the server and of the log."""
-    chains_of_issuers = [certificate for chain in trusted.issuer_chains.values() for certificate in chain]
+    chains_of_issuers = [certificate for issuer in trusted.all_issuers for certificate in issuer.chain]
     chain_of_server = x509.load_pem_x509_certificates(trusted.server.certificate_pem)
     certificates = (*chains_of_issuers, *trusted.station_cas.certificates, *chain_of_server)
     keys = (*(certificate.public_key() for certificate in certificates), trusted.log_key.public_key())
@@ -277,6 +295,6 @@ def _too_short(name: str, profile: Profile, issuer: IssuerFiles, now: datetime) 
         yield f"{reaches} certificates end with it{once}, sooner than the profile says: stage a next_issuer that lasts"
     else:
         yield (
-            f"{reaches} every request is refused with VALIDITY_EXCEEDS_ISSUER{once}: stage a next_issuer that lasts, set "
-            "a shorter validity, or clamp = true"
+            f"{reaches} every request is refused with VALIDITY_EXCEEDS_ISSUER{once}: stage a next_issuer that lasts, "
+            "set a shorter validity, or clamp = true"
         )

@@ -87,7 +87,7 @@ class Planner:
     def _allowed(self, request: SignRequest, csr: DeviceCsr, station: Station, claim: Claim, now: float) -> Plan:
         name = rights.profile_for(station, request.profile)
         # From here on it has this issuer, whatever comes: a switch concerns what is planned after it.
-        profile = self._profiles[name].at(now)
+        profile = self._profile(name).at(now)
         rights.check_request(station, request, csr.registration_id)
         if csr.key_type not in profile.key_types:
             raise Refused(
@@ -104,6 +104,16 @@ class Planner:
             not_after=not_after,
         )
         return Plan(planned, profile, csr)
+
+    def _profile(self, name: str) -> Profile:
+        if name not in self._profiles:
+            # Taken out of the settings since the caller was looked up.
+            raise Refused(
+                reasons.ERROR_REASON_PROFILE_NOT_ALLOWED,
+                f"profile {name} is not there any more: ask for another one, or have the operator bring it back",
+                field="profile",
+            )
+        return self._profiles[name]
 
 
 def _check_registration_id(request: SignRequest, csr: DeviceCsr) -> None:

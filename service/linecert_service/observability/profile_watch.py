@@ -88,22 +88,24 @@ class ProfileWatch:
     def _look_at_ends(self, in_force: _InForce, now: float) -> None:
         """Warn when an issuer's end comes nearer than a profile reaches. At the start `installation.trust` warns."""
         short = set()
-        for name, (_, profile) in in_force.items():
+        for name, (configured, profile) in in_force.items():
             self._metrics.profile_not_after(name, profile.end(now))
-            if profile.end(now) > profile.issuer.not_after:
-                short.add((name, profile.issuer.name))
-                if self._short is not None and (name, profile.issuer.name) not in self._short:
-                    _warn(profile)
+            for place, issuer in enumerate(configured.issuers_from(now)):
+                begin = max(now, configured.switch_at or 0) if place else now
+                if profile.end(begin) > issuer.not_after:
+                    short.add((name, issuer.name))
+                    if self._short is not None and (name, issuer.name) not in self._short:
+                        _warn(profile, issuer)
         self._short = short
 
 
-def _warn(profile: Profile) -> None:
+def _warn(profile: Profile, issuer: Issuer) -> None:
     consequence = "certificates end with it" if profile.clamp else "requests are refused with VALIDITY_EXCEEDS_ISSUER"
     _log.warning(
         "issuer ends before its certificates would",
         profile=profile.name,
-        issuer=profile.issuer.name,
-        ends=datetime.fromtimestamp(profile.issuer.not_after, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        issuer=issuer.name,
+        ends=datetime.fromtimestamp(issuer.not_after, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         consequence=consequence,
         action="stage a next_issuer that lasts",
     )

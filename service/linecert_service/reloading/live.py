@@ -201,7 +201,7 @@ class Live:
     def _read_callers(self) -> tuple[tuple[StationCas | None, Stations | None], Outcome]:
         """What is to be put in force, None where what stands stays; and how it went."""
         try:
-            station_cas = trust.load_station_cas(self._settings, self._trusted.issuer_chains)
+            station_cas = trust.load_station_cas(self._settings, self._trusted.all_issuers)
         except Exception as error:  # noqa: BLE001 - whatever it is, what stands stays
             stations, problem = self._read_stations(self._trusted.station_cas)
             return (None, stations), {"client_ca": error, "stations": problem}

@@ -7,7 +7,6 @@ from typing import Final
 from cryptography import x509
 
 from linecert_service import config
-from linecert_service.config import Issuer as IssuerSettings
 from linecert_service.config import Profile as ProfileSettings
 from linecert_service.config import Settings
 from linecert_service.domain.errors import ConfigurationError
@@ -59,9 +58,7 @@ class ProfileMaker:
         """
         return {name: self._profile(name, profile, issuers, now) for name, profile in settings.profiles.items()}
 
-    def _profile(
-        self, name: str, settings: ProfileSettings, issuers: Mapping[str, IssuerFiles], now: float
-    ) -> Profile:
+    def _profile(self, name: str, settings: ProfileSettings, issuers: Mapping[str, IssuerFiles], now: float) -> Profile:
         first, *staged = settings.issuers_from(now)
         following = _profile(name, settings, self._issuer(issuers[staged[0]])) if staged else None
         return _profile(name, settings, self._issuer(issuers[first]), following)
@@ -78,13 +75,14 @@ class SettingsReader:
     Args:
         maker: makes the profiles.
         add_issuer: makes new issuers known to the store.
-        opened: the settings of the issuers that are open.
+        settings: those that started the server.
+        trusted: what it started with.
     """
 
-    def __init__(self, maker: ProfileMaker, add_issuer: AddIssuer, opened: Mapping[str, IssuerSettings]) -> None:
+    def __init__(self, maker: ProfileMaker, add_issuer: AddIssuer, settings: Settings, trusted: Trust) -> None:
         self._maker = maker
         self._add_issuer = add_issuer
-        self._opened = dict(opened)
+        self._opened = {name: settings.issuers[name] for name in trusted.issuers}
 
     def read(self, settings: Settings, trusted: Trust, stations: Stations, now: float) -> Renewal:
         """What is to be in force instead of `settings` and `trusted`.
@@ -106,14 +104,14 @@ class SettingsReader:
         new = config.load(settings.path)
         issuers = {name: self._opened.get(name, issuer) for name, issuer in new.issuers.items()}
         renewed = settings.model_copy(update={"issuers": issuers, "profiles": new.profiles})
-        _check_stations(renewed, stations)
+        _check_stations(renewed, trusted, stations)
         # 2. Open the issuers that are new, with the checks of a start.
         names = renewed.issuers_from(now) - trusted.issuers.keys()
         opened = trust.open_issuers(renewed, names, now)
         try:
             signers = {**trusted.issuers, **opened}
-            checked = replace(trusted, issuers=signers, retired=trust.retired_chains(renewed, signers)[0])
-            trust.check_apart(trusted.station_cas, settings.server.client_ca, checked.issuer_chains)
+            checked = replace(trusted, issuers=signers, retired=trust.retired_issuers(renewed, signers)[0])
+            trust.check_apart(trusted.station_cas, settings.server.client_ca, checked.all_issuers)
             profiles = self._maker.make(renewed, signers, now)
             # 3. Known to the store before anything is signed.
             for name, files in opened.items():
@@ -126,13 +124,18 @@ class SettingsReader:
         return Renewal(renewed, checked, profiles, tuple(opened), tuple(_waiting(new, renewed)))
 
 
-def _check_stations(settings: Settings, stations: Stations) -> None:
-    for station in stations.by_name.values():
-        if missing := [name for name in station.profiles if name not in settings.profiles]:
-            raise ConfigurationError(
-                f"{settings.path}: profiles.{missing[0]} is missing, and {station.name} of stations.toml may use it: "
-                "take it out there first"
-            )
+def _check_stations(settings: Settings, trusted: Trust, stations: Stations) -> None:
+    """Keep a profile that a station uses, unless `stations.toml` as it is now does without."""
+    used = {name for station in stations.by_name.values() for name in station.profiles}
+    if used <= settings.profiles.keys():
+        return
+    try:
+        Stations.load(settings.stations, station_cas=trusted.station_cas, profiles=settings.profiles)
+    except ConfigurationError as error:
+        gone = min(used - settings.profiles.keys())
+        raise ConfigurationError(
+            f"{settings.path}: profiles.{gone} is gone, and stations may use it: {error}"
+        ) from error
 
 
 def _waiting(new: Settings, in_force: Settings) -> Iterator[str]:

@@ -68,7 +68,7 @@ class ConnectionLimits:
             ("grpc.http2.min_ping_interval_without_data_ms", PING_SECONDS * 1000),
             ("grpc.http2.max_ping_strikes", PING_STRIKES),
             ("grpc.max_concurrent_streams", MAX_STREAMS),
-            # What the service refuses costs it a third of a certificate; what gRPC refuses, next to nothing.
+            # A refusal by the service costs it a quarter of a certificate; one by gRPC a fifteenth, in other threads.
             ("grpc.server.max_pending_requests", self.waiting // 2),
             ("grpc.server.max_pending_requests_hard_limit", self.waiting),
             ("grpc.max_receive_message_length", self.message),

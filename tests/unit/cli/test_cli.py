@@ -2,7 +2,7 @@
 
 import json
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +17,7 @@ from linecert_service.cli import main
 from linecert_service.config import Settings
 from linecert_service.installation import chains, offline, server_certificate
 from support.installations import Installation
+from support.rollover import NEXT, add_issuer, stage
 
 
 def run(*arguments: str | Path) -> int:
@@ -252,6 +253,7 @@ def test_usage_errors_exit_with_2(arguments: tuple[str, ...], tmp_path: Path, mo
         ("serve",),
         ("station", "add"),
         ("station", "list"),
+        ("issuer", "switch"),
         ("station", "disable"),
         ("station", "enable"),
         ("station", "revoke"),
@@ -272,6 +274,31 @@ def test_the_config_file_may_come_from_the_environment(
     """For containers and units."""
     monkeypatch.setenv("LINECERT_CONFIG", str(installation.config))
     assert run("check") == 0
+
+
+def test_a_staged_issuer_is_switched_at_a_time_or_now(
+    installation: Installation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`check` shows what is staged and from when on; a time that is none is wrong usage."""
+    config = ("-c", installation.config)
+    assert run("issuer", "switch", "device", *config) == 1
+    assert "has no next_issuer" in capsys.readouterr().err
+    add_issuer(installation)
+    stage(installation)
+    for wrong in ("2099-01-01", "2099-01-01T00:00:00", "2099-01-01T00:00:00.5Z", "soon"):
+        assert run("issuer", "switch", "device", "--at", wrong, *config) == 2
+        assert "2027-01-01T00:00:00Z" in capsys.readouterr().err
+    at = f"{datetime.now(UTC) + timedelta(days=30):%Y-%m-%dT%H:%M:%SZ}"
+    assert run("issuer", "switch", "device", "--at", at, *config) == 0
+    assert f"{NEXT} signs for device in place of issuer from {at} on." in capsys.readouterr().out
+    assert run("check", *config, "--json") == 0
+    details = {row["checked"]: row["detail"] for row in json.loads(capsys.readouterr().out)["checked"]}
+    assert details["profiles.device"].startswith(f"issuer issuer, {NEXT} from {at} on, keys")
+    assert run("issuer", "switch", "device", *config) == 0
+    assert f"{NEXT} signs for device in place of issuer.\n" in capsys.readouterr().out
+    assert run("check", *config, "--json") == 0
+    checked = [row["checked"] for row in json.loads(capsys.readouterr().out)["checked"]]
+    assert "issuers.issuer (not in use)" in checked
 
 
 def test_a_station_is_changed_and_its_credential_rotated(

@@ -218,3 +218,30 @@ def test_a_secret_that_is_no_text_is_an_error(
 def test_settings_do_not_show_the_store_url(installation: Installation) -> None:
     """A URL may carry a password, and settings may be logged."""
     assert "sqlite" not in repr(installation.settings())
+
+
+@pytest.mark.parametrize(
+    "settings, problem",
+    [
+        ('next_issuer = "issuer"', "has its issuer as next_issuer, too"),
+        ('next_issuer = "nobody"', "profiles.device.next_issuer names no issuer"),
+        ("switch_at = 2027-01-01T00:00:00Z", "has a switch_at and no next_issuer"),
+        ('next_issuer = "issuer"\nswitch_at = 2027-01-01', "must be a date-time with whole seconds and Z"),
+    ],
+)
+def test_an_issuer_to_follow_must_be_another_one(installation: Installation, settings: str, problem: str) -> None:
+    """And there, and a time is one only with it."""
+    installation.edit("[profiles.device]\n", f"[profiles.device]\n{settings}\n")
+    with pytest.raises(ConfigurationError, match=problem):
+        installation.settings()
+
+
+def test_issuers_that_are_followed_are_not_needed(installation: Installation) -> None:
+    """Before the switch both, after it the new one alone, whatever comes of the old one."""
+    section = '[issuers.new]\nkey = "file:new.pem"\nchain = "new.chain.pem"\n'
+    staged = 'next_issuer = "new"\nswitch_at = 1970-01-01T00:00:10Z\n'
+    installation.edit("[profiles.device]\n", f"{section}\n[profiles.device]\n{staged}")
+    settings = installation.settings()
+    assert settings.profiles["device"].issuers_from(9) == ("issuer", "new")
+    assert settings.profiles["device"].issuers_from(10) == ("new",)
+    assert (settings.issuers_from(9), settings.issuers_from(10)) == ({"issuer", "new"}, {"new"})

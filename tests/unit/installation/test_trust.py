@@ -23,6 +23,7 @@ from linecert_service.installation.authorities import (
 from linecert_service.installation.credentials import private_pem
 from linecert_service.installation.trust import Trust
 from support.installations import Installation
+from support.rollover import NEXT, add_issuer, stage
 
 NOW = datetime.now(UTC)
 YEAR = Validity(NOW, timedelta(days=365))
@@ -331,6 +332,9 @@ def test_a_profile_that_outlives_its_issuer_is_warned_of(installation: Installat
     install_chain(installation, [issuer_of(top, key).certificate, top.certificate], key)
     assert any("profiles.device" in warning and "clamp" in warning for warning in check(installation).warnings)
     installation.edit("clamp = false", "clamp = true")
+    (warning,) = (warning for warning in check(installation).warnings if "profiles.device" in warning)
+    assert "certificates end with it, sooner than the profile says" in warning
+    installation.edit('validity = "5y"', 'validity = "365d"')
     assert not any("profiles.device" in warning for warning in check(installation).warnings)
 
 
@@ -386,3 +390,39 @@ def _ca(
     if extra is not None:
         builder = builder.add_extension(extra, critical=False)
     return builder.sign(authority.private_key, hashes.SHA256())
+
+
+def test_a_staged_issuer_is_checked_at_the_start(installation: Installation) -> None:
+    """Better now than in the night of the switch: its key, its chain, and that its certificates last."""
+    add_issuer(installation, days=365)
+    stage(installation)
+    trusted = check(installation)
+    assert set(trusted.issuers) == {"issuer", NEXT}
+    (warning,) = (one for one in trusted.warnings if "profiles.device" in one)
+    assert f"past the end of issuers.{NEXT}" in warning
+    assert "VALIDITY_EXCEEDS_ISSUER once it signs" in warning
+    (installation.layout.pki / f"{NEXT}.key.pem").unlink()
+    refused(installation, f"{NEXT}.key.pem")
+
+
+def test_an_issuer_that_was_followed_need_not_last(installation: Installation) -> None:
+    """Its key may be gone and its chain may have expired; its devices are still about, so the client CA is not its."""
+    top, key = root(PAST), new_key()
+    old = issuer_of(top, key, PAST)
+    add_issuer(installation)
+    stage(installation, at=NOW - timedelta(days=1))
+    install_chain(installation, [old.certificate, top.certificate])
+    trusted = check(installation)
+    assert set(trusted.issuers) == {NEXT}
+    assert spki_sha256(key.public_key()) in trusted.taken_keys
+    with (installation.layout.pki / "station-ca.pem").open("ab") as file:
+        file.write(top.certificate.public_bytes(Encoding.PEM))
+    refused(installation, "chain of issuers.issuer, so a device certificate could pass for a station's")
+
+
+def test_an_issuer_that_no_profile_names_may_be_incomplete(installation: Installation) -> None:
+    """Its key is there and its chain is still to come: that is said, and keeps nobody from starting."""
+    add_issuer(installation)
+    (installation.layout.pki / f"{NEXT}.chain.pem").unlink()
+    (warning,) = (one for one in check(installation).warnings if NEXT in one)
+    assert f"no profile needs issuers.{NEXT}" in warning

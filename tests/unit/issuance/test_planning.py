@@ -142,3 +142,36 @@ def test_attributes_are_recorded_as_canonical_json() -> None:
     """The order in which a station sends its attributes does not matter."""
     claim = planned(request(attributes={"b": "2", "a": "1"})).claim
     assert claim.attributes == '{"a":"1","b":"2"}'
+
+
+def test_the_issuer_is_that_of_the_moment() -> None:
+    """Before the set time the one, from it on the other; what was planned before keeps its own."""
+    old, new = issuer(), issuer("P-384")
+    staged = profile(old, following=profile(new), switch_at=NOW + 10)
+    planner = Planner(CsrChecker(), {"device": staged})
+    before = planner.plan(request(), caller(), NOW + 9.9)
+    after = planner.plan(request(), caller(), NOW + 10)
+    assert (before.profile.issuer, before.claim.issuer_sha256) == (old, old.sha256)
+    assert (after.profile.issuer, after.claim.issuer_sha256) == (new, new.sha256)
+    assert before.claim.request_sha256 == after.claim.request_sha256
+
+
+def test_an_issuer_that_is_staged_without_a_time_waits() -> None:
+    """However late it gets."""
+    staged = profile(issuer(), following=profile(issuer("P-384")))
+    assert planned(request(), None, staged).profile.issuer.public_key.key_size == 256
+    assert staged.at(NOW + 50 * YEAR) is staged
+
+
+def test_the_next_issuers_end_counts_after_the_switch() -> None:
+    """VALIDITY_EXCEEDS_ISSUER or clamp, as with any issuer."""
+    new = issuer("P-384", ends=NOW + YEAR)
+    refusing = profile(following=profile(new), switch_at=NOW)
+    assert refused_claim(request(), None, refusing) == "VALIDITY_EXCEEDS_ISSUER"
+    clamping = profile(clamp=True, following=profile(new, clamp=True), switch_at=NOW)
+    assert planned(request(), None, clamping).claim.not_after == NOW + YEAR
+
+
+def test_a_profile_that_is_gone_is_refused() -> None:
+    """A station may be known with a profile that the settings have just lost."""
+    assert refused_claim(request(), caller(profiles=("gone",), default_profile="gone")) == "PROFILE_NOT_ALLOWED"

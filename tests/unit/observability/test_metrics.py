@@ -29,6 +29,10 @@ NAMES = {
     "log_size",
     "checkpoint_age_seconds",
     "issuer_not_after_timestamp_seconds",
+    "issuer_up",
+    "profile_issuer",
+    "profile_next_issuer",
+    "profile_not_after_timestamp_seconds",
     "server_certificate_not_after_timestamp_seconds",
     "station_certificate_not_after_timestamp_seconds",
     "reloads",
@@ -166,3 +170,27 @@ def test_close_gives_the_port_back(metrics: Metrics) -> None:
     server.close()
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", server.port)) != 0
+
+
+def test_a_profile_has_one_issuer_at_a_time(metrics: Metrics) -> None:
+    """After a switch the series of the issuer before is gone, and with a profile all of its series."""
+    metrics.show_profile_issuers({"device": "old", "gateway": "old"}, {"device": "new"})
+    metrics.profile_not_after("gateway", 5)
+    assert value(metrics, "profile_issuer", profile="device", issuer="old") == 1
+    assert value(metrics, "profile_next_issuer", profile="device", issuer="new") == 1
+    metrics.show_profile_issuers({"device": "new"}, {})
+    assert value(metrics, "profile_issuer", profile="device", issuer="new") == 1
+    assert value(metrics, "profile_issuer", profile="device", issuer="old") is None
+    assert value(metrics, "profile_next_issuer", profile="device", issuer="new") is None
+    assert value(metrics, "profile_issuer", profile="gateway", issuer="old") is None
+    assert value(metrics, "profile_not_after_timestamp_seconds", profile="gateway") is None
+
+
+def test_an_issuer_that_is_gone_leaves_no_series(metrics: Metrics) -> None:
+    """Its end is nobody's trouble any more; one that was never shown is none either."""
+    metrics.issuer_not_after("old", 5)
+    metrics.issuer_looked_at("old", up=True)
+    metrics.issuer_gone("old")
+    metrics.issuer_gone("old")
+    assert value(metrics, "issuer_not_after_timestamp_seconds", issuer="old") is None
+    assert value(metrics, "issuer_up", issuer="old") is None

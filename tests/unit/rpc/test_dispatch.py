@@ -88,7 +88,7 @@ async def _channel(
     folder: Path, service: ServiceDescriptor, handlers: Mapping[str, Handler], meter: Meter, name: str
 ) -> AsyncIterator[grpc.aio.Channel]:
     trail = AuditTrail(lambda _event: None, SystemClock())
-    dispatcher = Dispatcher(Door(folder, name), SystemClock(), meter, Rejections(meter, trail))  # type: ignore[arg-type]  # of Callers only `of`
+    dispatcher = Dispatcher(Door(folder, name), SystemClock(), meter, Rejections(meter, trail, SystemClock()))  # type: ignore[arg-type]  # of Callers only `of`
     server = grpc.aio.server()
     server.add_generic_rpc_handlers((dispatcher.service(service, handlers),))
     port = server.add_insecure_port("127.0.0.1:0")

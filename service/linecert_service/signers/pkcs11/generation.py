@@ -8,6 +8,7 @@ from typing import Any, Final
 import pkcs11
 from cryptography.exceptions import UnsupportedAlgorithm
 from pkcs11 import Attribute, KeyType, MechanismFlag
+from pkcs11.exceptions import UserNotLoggedIn
 from pkcs11.util.ec import encode_named_curve_parameters
 
 from linecert_service.domain.errors import ConfigurationError
@@ -44,6 +45,8 @@ def generate_key(uri: Pkcs11Uri, pin: str | None, kind: str, *, pin_from: str = 
         try:
             with module.using():
                 _generate(module, uri, pin, kind)
+        except UserNotLoggedIn as error:
+            raise ConfigurationError(f"{uri} cannot be made: the token wants its PIN, and there is none") from error
         except (*faults.PKCS11, UnsupportedAlgorithm, ValueError) as error:
             raise faults.of_the_key(uri, error, has_pin=pin is not None, pin_from=pin_from) from error
 
@@ -54,9 +57,7 @@ def _generate(module: Module, uri: Pkcs11Uri, pin: str | None, kind: str) -> Non
         module.log_in(token, pin)
     with contextlib.closing(token.open(rw=True)) as session:
         if lookup.is_taken(session, uri):
-            raise ConfigurationError(
-                f"{uri} is there already: choose another name, or use the key with --existing"
-            )
+            raise ConfigurationError(f"{uri} is there already: choose another name, or use the key with --existing")
         public, private = _make(session, uri, kind)
         if lookup.may_leave(private):
             for half in (private, public):

@@ -76,8 +76,8 @@ class Issuer(Table):
     """`[issuers.NAME]`: an intermediate CA.
 
     Attributes:
-        key: `file:` and the absolute path of the encrypted private key, a `pkcs11:` URI (RFC 7512), or the identifier of
-            a version of a key in Azure Key Vault.
+        key: `file:` and the absolute path of the encrypted private key, a `pkcs11:` URI (RFC 7512), or the identifier
+            of a version of a key in Azure Key Vault.
         chain: PEM file: the issuer's certificate, the intermediates above it, the root last.
         passphrase_file: file whose first line is the key's pass phrase.
         allow_plain_key: whether a key file that is not encrypted is taken.

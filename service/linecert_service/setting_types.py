@@ -90,8 +90,8 @@ def _key_uri(value: str, info: ValidationInfo) -> str:
     path = value.removeprefix(FILE_SCHEME)
     if not path or path == value:
         raise ValueError(
-            "must name a key file, such as file:pki/issuer.key.pem, a key in a token, as a pkcs11: URI, or one in Azure "
-            "Key Vault, such as https://VAULT.vault.azure.net/keys/NAME/VERSION"
+            "must name a key file, such as file:pki/issuer.key.pem, a key in a token, as a pkcs11: URI, or one in "
+            "Azure Key Vault, such as https://VAULT.vault.azure.net/keys/NAME/VERSION"
         )
     return FILE_SCHEME + str(_from_folder(Path(path), info))
 

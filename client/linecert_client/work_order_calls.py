@@ -244,9 +244,15 @@ def _order(answer: Any) -> WorkOrder:
 
 
 def _stands(order: WorkOrder, request: work_order_pb2.UpdateWorkOrderRequest) -> bool:
-    """Whether the order is what the update asks for."""
+    """Whether the order is what the update asks for; lines and patterns have no order, as in the contract."""
     asked = WorkOrder.from_proto(request.work_order)
-    return all(getattr(order, field) == getattr(asked, field) for field in request.update_mask.paths)
+    return all(_same(getattr(order, field), getattr(asked, field)) for field in request.update_mask.paths)
+
+
+def _same(stands: object, asked: object) -> bool:
+    if isinstance(stands, tuple) and isinstance(asked, tuple):
+        return set(stands) == set(asked)
+    return stands == asked
 
 
 def _portions(devices: Iterable[ExpectedDevice]) -> Iterator[list[ExpectedDevice]]:

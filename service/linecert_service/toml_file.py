@@ -127,6 +127,10 @@ def _in_our_words(found: Mapping[str, Any]) -> str:
             return str(found["ctx"]["error"])
         case "enum" | "literal_error":
             return f"must be one of {found['ctx']['expected'].replace(' or ', ', ')}"
+        case "bool_type":
+            return "must be true or false, without quotation marks"
+        case "int_type":
+            return "must be a whole number such as 60, without quotation marks or a decimal point"
         case _:
             message: str = found["msg"]
             return message[0].lower() + message[1:]

@@ -69,7 +69,7 @@ class Results:
         took: seconds, all in all.
         floors: the cost without gRPC and store, by kind of issuer.
         measurements: all of them, in order.
-        octets: what a certificate takes on disk, by kind of database.
+        octets: what a certificate takes on disk, by kind of issuer and of database.
     """
 
     options: Options
@@ -77,7 +77,7 @@ class Results:
     took: float
     floors: Mapping[str, Floor]
     measurements: Sequence[Measurement]
-    octets: Mapping[str, float]
+    octets: Mapping[tuple[str, str], float]
 
     def points(self) -> dict[Point, Measurement]:
         """The fastest measurement of each point."""
@@ -144,7 +144,7 @@ def run(options: Options, scratch: Path, console: Console) -> Results:
     began = time.monotonic()
     floors: dict[str, Floor] = {}
     measurements: list[Measurement] = []
-    octets: dict[str, float] = {}
+    octets: dict[tuple[str, str], float] = {}
     with ExitStack() as stack:
         makers = stack.enter_context(ProcessPoolExecutor(os.cpu_count(), context))
         generator = stack.enter_context(ProcessPoolExecutor(1, context))
@@ -158,7 +158,7 @@ def run(options: Options, scratch: Path, console: Console) -> Results:
             floors[issuer] = floor.measure(installation, bench.supply.take(0, floor.REQUESTS))
             measured, sizes = _of_issuer(bench, issuer, installation, floors[issuer].raw)
             measurements += measured
-            octets |= sizes
+            octets |= {(issuer, database): size for database, size in sizes.items()}
     return Results(options, busy, time.monotonic() - began, floors, measurements, octets)
 
 

@@ -63,12 +63,12 @@ class UnaryCallers:
     @contextlib.asynccontextmanager
     async def connected(self, target: Target, callers: int) -> AsyncIterator[None]:
         """Open a connection for each caller."""
-        timeout = f"{channels.DEADLINE_SECONDS:.0f}S"
+        deadline = int(channels.DEADLINE_SECONDS)
         try:
             for number in range(callers):
                 self._connections.append(
                     await http2.connect(
-                        target.port, target.client, channels.SIGN_DEVICE, timeout, partial(self._on_answer, number)
+                        target.port, target.client, channels.SIGN_DEVICE, deadline, partial(self._on_answer, number)
                     )
                 )
             yield

@@ -26,6 +26,9 @@ LIGHT: Final = 1
 HEAVY: Final = 64
 """Callers of the measurement that shows what bursts of many cost."""
 
+FASTEST: Final = "p256"
+"""The issuer that the store's costs are measured with."""
+
 SECONDS_A_DAY: Final = 86_400
 
 
@@ -135,7 +138,7 @@ def calibrate(
     # RSA is signed in threads; its verification with e = 65537 costs next to nothing.
     signature = floors[issuer].raw if issuer.startswith("rsa") else 0.0
     burst, certificate = _line(light.rows, light.cpu - signature, heavy.rows, heavy.cpu - signature)
-    commit, row = _line(light.rows, _lock(light), heavy.rows, _lock(heavy))
+    commit, row = _lock_costs(points, database) or _line(light.rows, _lock(light), heavy.rows, _lock(heavy))
     caller = heavy.generator_cpu / len(heavy.latencies)
     known = burst + certificate + signature + commit + row + caller
     # With one caller nothing happens at the same time: what is more than its round trip was counted twice.
@@ -166,11 +169,22 @@ def batched(costs: Costs, points: Mapping[Point, Measurement], issuer: str, data
         burst=0.0,
         shared=0.0,
         certificate=max(0.0, measured.cpu - costs.signature),
-        commit=0.0,
-        row=_lock(measured),
+        # Signatures from threads are committed as they come, however many a batch has.
+        commit=costs.commit if costs.signature else 0.0,
+        row=costs.row if costs.signature else _lock(measured),
         database=measured.database_cpu / measured.certificates,
         caller=measured.generator_cpu / len(measured.latencies),
     )
+
+
+def _lock_costs(points: Mapping[Point, Measurement], database: str) -> tuple[float, float] | None:
+    """What a commit and a row cost, from the fastest issuer, whose commits have most rows; None: it was not measured.
+
+    A row does not cost more for who signed it, and commits of two or three rows do not show what many cost.
+    """
+    light = points.get(Point(SERVICE, FASTEST, database, 1, LIGHT))
+    heavy = points.get(Point(SERVICE, FASTEST, database, 1, HEAVY))
+    return _line(light.rows, _lock(light), heavy.rows, _lock(heavy)) if light and heavy else None
 
 
 def _lock(measured: Measurement) -> float:

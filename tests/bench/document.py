@@ -47,11 +47,15 @@ def document(results: Results, now: datetime | None = None) -> dict[str, Any]:
         "points": [_point(measured, results, models, machine["cores"]) for measured in points.values()],
         "measurements": [_measured(measured) for measured in results.measurements],
         "figures": [report.figure_document(figure) for figure in results.figures()],
-        "octets": dict(results.octets),
         "models": [
-            {"issuer": issuer, "database": database, "batch": batch, "costs": asdict(costs)}
-            # Of SQLite there is one server, and no more databases.
-            | {"plans": [asdict(plan(costs, results.octets[database], rate)) for rate in RATES if database != SQLITE]}
+            {
+                "issuer": issuer,
+                "database": database,
+                "batch": batch,
+                "costs": asdict(costs),
+                "octets": results.octets[issuer, database],
+                "plans": _plans(costs, results.octets[issuer, database], database),
+            }
             for (issuer, database, batch), costs in models.items()
         ],
         "failures": dict(results.failures()),
@@ -96,3 +100,8 @@ def _models(results: Results) -> Iterator[tuple[tuple[str, str, int], Costs]]:
                 yield (issuer, database, 1), costs
                 if whole := batched(costs, points, issuer, database, results.options.batch):
                     yield (issuer, database, results.options.batch), whole
+
+
+def _plans(costs: Costs, octets: float, database: str) -> list[dict[str, Any]]:
+    """What rates take; nothing for SQLite, of which there is one server and one database."""
+    return [] if database == SQLITE else [asdict(plan(costs, octets, rate)) for rate in RATES]

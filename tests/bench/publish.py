@@ -58,23 +58,23 @@ def speed(document: Document) -> str:
 def capacity(document: Document) -> str:
     """The tables of the capacity model."""
     costs = _table(
-        ("Measured", "interpreter: burst", "certificate", "signing thread", "lock: commit", "row", "database CPU"),
-        ([_model(model), *_costs(model["costs"])] for model in document["models"]),
+        (
+            "Measured",
+            "interpreter: burst",
+            "certificate",
+            "signing thread",
+            "lock: commit",
+            "row",
+            "database CPU",
+            "on disk",
+        ),
+        ([_model(model), *_costs(model["costs"]), f"{model['octets']:,.0f} octets"] for model in document["models"]),
     )
     plans = _table(
         ("Computed", "certificates/s", "servers", "server cores", "databases", "database cores", "a day", "a year"),
-        (
-            [_model(model), *_plan(plan)]
-            for model in document["models"]
-            if model["database"] == "postgresql"
-            for plan in model["plans"]
-        ),
+        ([_model(model), *_plan(plan)] for model in document["models"] for plan in model["plans"]),
     )
-    octets = ", ".join(f"{_named(name)} {value:,.0f}" for name, value in document["octets"].items())
-    return (
-        f"{_measured_on(document)} Octets on disk a certificate, measured: {octets}.\n\n{costs}\n{plans}\n"
-        f"{_deviation(document)}\n"
-    )
+    return f"{_measured_on(document)}\n\n{costs}\n{plans}\n{_deviation(document)}\n"
 
 
 _PARTS: Final[Mapping[str, Callable[[Document], str]]] = {"speed": speed, "capacity": capacity}

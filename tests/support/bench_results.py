@@ -48,4 +48,6 @@ def results(*measurements: Measurement) -> Results:
         measurement(point(batch=50, callers=16), latencies=[0.1] * 20),
     )
     options = Options(("p256",), ("sqlite",), (1, 16, 64), 50, seconds=2.0, rounds=1)
-    return Results(options, load=0.5, took=9.0, floors={"p256": FLOOR}, measurements=made, octets={"sqlite": 1100.0})
+    return Results(
+        options, load=0.5, took=9.0, floors={"p256": FLOOR}, measurements=made, octets={("p256", "sqlite"): 1100.0}
+    )

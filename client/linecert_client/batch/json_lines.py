@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from linecert_client.csv_files import BYTE_ORDER_MARK, PROBLEMS_KEPT, Cells, Line, opened, wrong_lines
+from linecert_client.texts import is_unicode
 
 _ATTRIBUTES: Final = "attributes"
 _LONGEST_NAME: Final = 40
@@ -89,4 +90,6 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _text(name: str, content: Any) -> str:
     if not isinstance(content, str):
         raise ValueError(f"{name[:_LONGEST_NAME]} must be a text, in quotation marks")  # noqa: TRY004 - as above
+    if not is_unicode(content):
+        raise ValueError(f"{name[:_LONGEST_NAME]} has half of a surrogate pair in it, which is no character")
     return content.strip()

@@ -38,7 +38,7 @@ def list_issued(
     since: options.Since = None,
     until: options.Until = None,
     after_log_index: filters.AfterLogIndex = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="How many at most.")] = 100,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=options.LARGEST_COUNT, help="How many at most.")] = 100,
     follow: Annotated[
         bool,
         typer.Option("--follow", help="Print JSON lines, oldest first: what comes from now on, or after a log index."),

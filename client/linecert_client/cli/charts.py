@@ -82,7 +82,7 @@ def events(
     registration_id: options.RegistrationId = None,
     since: options.Since = None,
     until: options.Until = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="How many at most.")] = 100,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=options.LARGEST_COUNT, help="How many at most.")] = 100,
     deadline: options.Deadline = None,
     as_json: options.Json = False,
 ) -> None:

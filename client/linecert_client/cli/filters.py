@@ -34,7 +34,8 @@ Attributes: TypeAlias = Annotated[
 ]
 StateOf: TypeAlias = Annotated[State | None, typer.Option("--state", help="The state of the certificate now.")]
 AfterLogIndex: TypeAlias = Annotated[
-    int | None, typer.Option("--after-log-index", min=0, help="Only what came later in the log.")
+    int | None,
+    typer.Option("--after-log-index", min=0, max=options.LARGEST_COUNT, help="Only what came later in the log."),
 ]
 
 

@@ -11,6 +11,9 @@ import typer
 from linecert_client import durations
 from linecert_client.results import ReplacementReason
 
+LARGEST_COUNT: Final = (1 << 63) - 1
+"""What an int64 of the contract holds."""
+
 _TIME_HELP: Final = "a date, a time (2026-01-31T06:00:00Z; UTC unless it says otherwise), or an age such as 12h"
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 import typer
 
+from linecert_client import texts
 from linecert_client.cli import report
 from linecert_client.client import Client
 from linecert_client.credentials import Credential
@@ -23,19 +24,22 @@ def session(context: typer.Context, *, as_json: bool) -> Iterator[Client]:
 
     Raises:
         typer.Exit: something failed or was interrupted, and stderr says so.
+        typer.BadParameter: an argument is no text.
     """
-    with reporting(as_json=as_json), Client.from_folder(context.obj) as client:
+    with reporting(context, as_json=as_json), Client.from_folder(context.obj) as client:
         _warn(client.credential, as_json=as_json)
         yield client
 
 
 @contextlib.contextmanager
-def reporting(*, as_json: bool) -> Iterator[None]:
+def reporting(context: typer.Context, *, as_json: bool) -> Iterator[None]:
     """Errors inside become a message and an exit code.
 
     Raises:
         typer.Exit: something failed or was interrupted, and stderr says so.
+        typer.BadParameter: an argument is no text.
     """
+    _check_texts(context)
     try:
         yield
     except LinecertError as error:
@@ -43,6 +47,15 @@ def reporting(*, as_json: bool) -> Iterator[None]:
         raise typer.Exit(report.exit_code(error)) from None
     except KeyboardInterrupt:
         raise typer.Exit(_INTERRUPTED) from None
+
+
+def _check_texts(context: typer.Context) -> None:
+    """Every text that was typed can be sent; a path may be any octets, as file systems have it."""
+    for parameter in context.command.params:
+        value = context.params.get(parameter.name or "")
+        given = value if isinstance(value, list | tuple) else (value,)
+        if not all(texts.is_unicode(text) for text in given if isinstance(text, str)):
+            raise typer.BadParameter("is not UTF-8: type it anew in a UTF-8 terminal", ctx=context, param=parameter)
 
 
 def _warn(credential: Credential, *, as_json: bool) -> None:

@@ -79,7 +79,7 @@ def verify(
     if checkpoint and not log:
         raise typer.BadParameter("--checkpoint goes with --log; the service is held against what is remembered")
     if log:
-        with reporting(as_json=as_json):
+        with reporting(context, as_json=as_json):
             stated = key or str(context.obj / keys.FILE_NAME)
             report = _offline(log, stated, checkpoint or (), issuer_chain or (), accept_epoch, as_json=as_json)
         verdict.give(report, as_json=as_json)

@@ -15,10 +15,12 @@ _LARGEST_PAGE: Final = 1000
 
 Name: TypeAlias = Annotated[str, typer.Argument(metavar="NAME", help="The order's name, as the MES has it.")]
 Quantity: TypeAlias = Annotated[
-    int | None, typer.Option("--quantity", min=1, help="How many devices may get a certificate.")
+    int | None,
+    typer.Option("--quantity", min=1, max=options.LARGEST_COUNT, help="How many devices may get a certificate."),
 ]
 Limit: TypeAlias = Annotated[
-    int | None, typer.Option("--replacement-limit", min=0, help="How many certificates may be replaced.")
+    int | None,
+    typer.Option("--replacement-limit", min=0, max=options.LARGEST_COUNT, help="How many certificates may be replaced."),
 ]
 Lines: TypeAlias = Annotated[
     list[str] | None, typer.Option("--line", help="A line that may make its devices; may be repeated.")
@@ -97,7 +99,10 @@ def raise_order(
     context: typer.Context,
     name: Name,
     *,
-    quantity: Annotated[int, typer.Option("--quantity", min=1, help="The new quantity, in all and not in addition.")],
+    quantity: Annotated[
+        int,
+        typer.Option("--quantity", min=1, max=options.LARGEST_COUNT, help="The new quantity, in all and not in addition."),
+    ],
     deadline: options.Deadline = None,
     as_json: options.Json = False,
 ) -> None:
@@ -180,7 +185,7 @@ def list_orders(
     *,
     state: Annotated[Literal["open", "closed"] | None, typer.Option("--state", help="Of the order.")] = None,
     line: Annotated[str | None, typer.Option("--line", help="That may make its devices.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="How many at most.")] = 100,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=options.LARGEST_COUNT, help="How many at most.")] = 100,
     deadline: options.Deadline = None,
     as_json: options.Json = False,
 ) -> None:

@@ -5,14 +5,15 @@ from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt, model_validator
 
 from linecert_service.policy import patterns
 from linecert_service.policy.identity import IdentityKind
 from linecert_service.toml_file import Name, Table
 
-_SHA256: Final = re.compile(r"[0-9a-f]{64}")
-_SERIAL: Final = re.compile(r"[0-9a-f]{1,40}")
+# A colon stands between two octets and nowhere else, as OpenSSL writes it.
+_SHA256: Final = re.compile(r"[0-9a-f]{64}|[0-9a-f]{2}(?::[0-9a-f]{2}){31}")
+_SERIAL: Final = re.compile(r"[0-9a-f]{1,40}|[0-9a-f]{2}(?::[0-9a-f]{2}){1,19}")
 
 
 class RoleName(StrEnum):
@@ -25,10 +26,10 @@ class RoleName(StrEnum):
 
 
 def _sha256(value: str) -> str:
-    plain = value.replace(":", "").lower()
-    if not _SHA256.fullmatch(plain):
+    text = value.lower()
+    if not _SHA256.fullmatch(text):
         raise ValueError("must be a SHA-256 as 64 hex digits, as `openssl x509 -noout -fingerprint -sha256` shows it")
-    return plain
+    return text.replace(":", "")
 
 
 def read_serial(value: object) -> int:
@@ -37,10 +38,10 @@ def read_serial(value: object) -> int:
     Raises:
         ValueError: it is none.
     """
-    plain = value.replace(":", "").lower() if isinstance(value, str) else ""
-    if not _SERIAL.fullmatch(plain):
+    text = value.lower() if isinstance(value, str) else ""
+    if not _SERIAL.fullmatch(text):
         raise ValueError("must be a serial number in hex, as text, as `openssl x509 -noout -serial` shows it")
-    return int(plain, 16)
+    return int(text.replace(":", ""), 16)
 
 
 def _last_second(value: object) -> float:
@@ -55,7 +56,7 @@ Sha256 = Annotated[str, AfterValidator(_sha256)]
 Serial = Annotated[int, BeforeValidator(read_serial)]
 LastSecond = Annotated[float, BeforeValidator(_last_second)]
 Pattern = Annotated[str, AfterValidator(patterns.check)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[StrictInt, Field(ge=1)]
 ReasonName = Literal["REWORK", "LOST", "KEY_COMPROMISE", "EXPIRING"]
 
 
@@ -89,11 +90,11 @@ class StationEntry(Table):
     profiles: tuple[Name, ...] = ()
     default_profile: Name | None = None
     registration_id_patterns: tuple[Pattern, ...] = ()
-    work_order_required: bool = False
+    work_order_required: StrictBool = False
     replacement_reasons: frozenset[ReasonName] = frozenset()
     per_minute: Count | None = None
     per_day: Count | None = None
-    enabled: bool = True
+    enabled: StrictBool = True
     valid_until: LastSecond | None = None
     revoked_serials: frozenset[Serial] = frozenset()
 

@@ -14,6 +14,8 @@ from linecert_service.domain.work_orders import OrderFilter
 DEFAULT_PAGE: Final = 100
 MAX_PAGE: Final = 1_000
 
+_AFTER_LAST_INDEX: Final = 1 << 63  # log indexes are BIGINT
+
 Wanted = IssuanceFilter | EventFilter | OrderFilter
 
 _TOKEN: Final = re.compile(r"1:([0-9]{1,19}):([0-9a-f]{16})")
@@ -43,7 +45,12 @@ def read_page_token(token: str, wanted: Wanted) -> int | None:
         Refused: PAGE_TOKEN_INVALID.
     """
     match = _read(token, _TOKEN, wanted)
-    return int(match[1]) if match else None
+    if match is None:
+        return None
+    # The digest is no signature: whoever makes a token up chooses its number.
+    if (before := int(match[1])) >= _AFTER_LAST_INDEX:
+        raise _invalid()
+    return before
 
 
 def name_token(after: str, wanted: Wanted) -> str:
@@ -74,12 +81,16 @@ def _read(token: str, form: re.Pattern[str], wanted: Wanted) -> re.Match[str] | 
     except (binascii.Error, ValueError):
         match = None
     if match is None or match[2] != _digest(wanted):
-        raise Refused(
-            reasons.ERROR_REASON_PAGE_TOKEN_INVALID,
-            "page_token must be the next_page_token of an answer to the same filter: begin again without one",
-            field="page_token",
-        )
+        raise _invalid()
     return match
+
+
+def _invalid() -> Refused:
+    return Refused(
+        reasons.ERROR_REASON_PAGE_TOKEN_INVALID,
+        "page_token must be the next_page_token of an answer to the same filter: begin again without one",
+        field="page_token",
+    )
 
 
 def _digest(wanted: Wanted) -> str:

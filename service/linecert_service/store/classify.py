@@ -190,13 +190,14 @@ def _check_replacement_limit(order: WorkOrderStand | None) -> None:
 def _check_order(claim: Claim, name: str, order: WorkOrderStand | None) -> None:
     if order is None:
         raise unknown_order(name, "work_order")
+    # Before its state: whom the order is not for learns nothing else of it.
+    _check_order_fits(claim, order)
     if not order.open:
         raise Refused(
             reasons.ERROR_REASON_WORK_ORDER_CLOSED,
             f"work order {name} is closed; ask the planner to reopen it",
             field="work_order",
         )
-    _check_order_fits(claim, order)
     _check_expected(claim, order)
     if order.issued >= order.quantity:
         raise Refused(
@@ -211,10 +212,7 @@ def _check_order_fits(claim: Claim, order: WorkOrderStand) -> None:
     if order.lines and claim.line not in order.lines:
         problem, field = f"is not for line {claim.line}; ask the planner to add it", "work_order"
     elif order.profile != claim.profile:
-        problem = (
-            f"is for profile {order.profile}, not for {claim.profile}; ask the planner for an order of that profile"
-        )
-        field = "profile"
+        problem, field = f"is not for profile {claim.profile}; ask the planner for an order of that profile", "profile"
     elif not order.patterns.allow(claim.registration_id):
         problem = "has registration-ID patterns, none of which this device's ID matches; ask the planner to add one"
         field = "csr"

@@ -236,7 +236,7 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
 
 def _begin(connection: Connection) -> None:
     if not connection.get_execution_options().get(WRITES):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql("BEGIN")
         return
     # Who reads first and writes then must have the lock from the start: SQLite does not wait for it in between, but
     # fails when another process has written meanwhile.

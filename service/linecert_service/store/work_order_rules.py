@@ -1,7 +1,7 @@
 """Decides what becomes of a change of a work order. Pure: the order comes in as it stands, and goes out as it shall.
 
 A change that is there already is no change: a planner who sends one again gets the order as it stands, and the log
-tells of it once.
+tells of it once. Lines and patterns are compared without their order, and without what comes twice.
 """
 
 from collections.abc import Iterator, Mapping
@@ -93,11 +93,16 @@ def _opened(change: OpenOrder, order: WorkOrder | None, at: int) -> WorkOrder:
 
 
 def _differing(change: OpenOrder, order: WorkOrder) -> Iterator[str]:
-    """In what an order is not as it is to be opened; lists are compared without their order."""
+    """In what an order is not as it is to be opened."""
     for field in ("profile", *_CHANGEABLE):
-        asked, stands = getattr(change, field), getattr(order, field)
-        if (set(asked) != set(stands)) if isinstance(asked, tuple) else (asked != stands):
+        if not _same(getattr(change, field), getattr(order, field)):
             yield field
+
+
+def _same(asked: object, stands: object) -> bool:
+    if isinstance(asked, tuple) and isinstance(stands, tuple):
+        return set(asked) == set(stands)
+    return asked == stands
 
 
 def _updated(change: UpdateOrder, order: WorkOrder) -> WorkOrder:
@@ -107,8 +112,8 @@ def _updated(change: UpdateOrder, order: WorkOrder) -> WorkOrder:
             f"work order {order.name} is not what it was when this update was made: read it again, and decide anew",
             field="work_order.etag",
         )
-    wanted = {field: value for field in _CHANGEABLE if (value := getattr(change, field)) is not None}
-    after = replace(order, **wanted)
+    asked = {field: value for field in _CHANGEABLE if (value := getattr(change, field)) is not None}
+    after = replace(order, **{field: value for field, value in asked.items() if not _same(value, getattr(order, field))})
     _check_counts(after)
     return order if after == order else replace(after, revision=order.revision + 1)
 

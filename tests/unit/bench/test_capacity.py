@@ -89,6 +89,26 @@ def test_one_size_of_burst_calibrates_nothing() -> None:
     assert batched(COSTS, {}, "p256", "postgresql", 50) is None
 
 
+def test_the_lock_costs_what_it_costs_with_the_fastest_issuer() -> None:
+    """An issuer whose signatures come one by one has commits of a few rows, which do not show what many cost."""
+    slow = replace(COSTS, signature=1.3e-3, commit=900e-6, row=900e-6)
+    points = by_point(
+        measured(1, 1, COSTS, rate=1 / COSTS.round_trip()),
+        measured(64, 32, COSTS, rate=1_600),
+        measured(1, 1, slow, rate=1 / slow.round_trip(), issuer="rsa-4096"),
+        measured(64, 2, slow, rate=700, issuer="rsa-4096"),
+    )
+    found = calibrate(points, FLOORS, "rsa-4096", "postgresql")
+    assert found
+    assert (found.commit, found.row) == pytest.approx((COSTS.commit, COSTS.row), rel=0.01)
+    whole = replace(measured(BATCHERS, 2, slow, rate=700, issuer="rsa-4096"), latencies=[2.0] * 14)
+    pooled = batched(
+        found, by_point(replace(whole, point=replace(whole.point, batch=50))), "rsa-4096", "postgresql", 50
+    )
+    assert pooled
+    assert (pooled.commit, pooled.row) == (found.commit, found.row)
+
+
 def test_batches_take_their_own_costs() -> None:
     """CPU and lock of a batch's certificate are measured, not taken from single calls."""
     cheap = replace(COSTS, burst=0.0, certificate=150e-6, commit=0.0, row=80e-6)

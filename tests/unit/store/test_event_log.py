@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from linecert_service.domain.errors import ConfigurationError
 from linecert_service.domain.events import CA_SIGNATURE, NewEvent
 from linecert_service.domain.ports import Outcome
 from linecert_service.domain.records import Recorded
+from linecert_service.store.append import append
 from linecert_service.store.backend import Backend
 from linecert_service.store.event_log import open_event_log
 from linecert_service.store.log_guard import LogGuard
@@ -168,11 +170,16 @@ def test_an_event_whose_checkpoint_failed_is_not_recorded_twice(
 
 
 def test_a_checkpoint_is_not_lost_to_an_append_by_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another process that appends while a server proves the log waits for the checkpoint, and does not make it fail."""
+    """Another process that appends while a server proves the log waits, and does not make the checkpoint fail."""
     url = f"sqlite:///{tmp_path}/linecert.db"
     record(url, tmp_path)
-    with open_event_log(url, identity(tmp_path), SystemClock()) as log:
-        other = threading.Thread(target=record, args=(url, tmp_path))
+    with (
+        open_event_log(url, identity(tmp_path), SystemClock()) as log,
+        open_event_log(url, identity(tmp_path), SystemClock()) as others,
+    ):
+        with closing(log._backend.writer()) as writer:
+            append(writer, log._issuers, [EVENT], SystemClock().time())
+        other = threading.Thread(target=others.record, args=(EVENT,))
         check = LogGuard.check
 
         def check_beside_the_other(guard: LogGuard, *arguments: Any) -> None:
@@ -180,9 +187,9 @@ def test_a_checkpoint_is_not_lost_to_an_append_by_others(tmp_path: Path, monkeyp
             if other.ident is None:
                 other.start()
                 # Time enough to append, were it let.
-                other.join(0.5)
+                other.join(1)
 
         monkeypatch.setattr(LogGuard, "check", check_beside_the_other)
         log._checkpoints.sign()
         other.join()
-        assert events(log._backend) == [CA_SIGNATURE] * 2
+        assert events(log._backend) == [CA_SIGNATURE] * 3

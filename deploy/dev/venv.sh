@@ -38,6 +38,8 @@ if ! "$folder/bin/python" -c '' 2>/dev/null || ! grep -qsF "$(pwd -P)/$folder" "
 fi
 [ -n "$pins" ] || exit 0
 echo "Installing into $folder what $pins pins"
-"$folder/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --requirement "$pins" || fail \
+# The file pins everything. Left to look for dependencies, pip prefers a newer release to the pin of a package with extras.
+"$folder/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+  --requirement "$pins" || fail \
   "pip could not install the packages of $pins: see its message above." \
   'Without a connection to a package index, set one in pip.conf or PIP_INDEX_URL.'

@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import hashlib
+import os
 import signal
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,9 +38,13 @@ class Site:
     async def hang_up(self) -> list[dict[str, Any]]:
         """Send SIGHUP, and return what the log says when all files were read."""
         seen = len(self.server.lines)
+        self.ask()
+        return await self.reloads(seen, {*FILES})
+
+    def ask(self) -> None:
+        """Send SIGHUP."""
         assert self.server.process is not None
         self.server.process.send_signal(signal.SIGHUP)
-        return await self.reloads(seen, {*FILES})
 
     async def reloads(self, seen: int, files: set[str]) -> list[dict[str, Any]]:
         """The log's lines on reloads after the first `seen`, once they tell of all `files`."""
@@ -82,6 +87,11 @@ async def site(installation: Installation) -> AsyncIterator[Site]:
     with process(installation) as server:
         yield Site(server)
         await server.close_callers()
+
+
+def failures(told: list[dict[str, Any]]) -> set[tuple[str, str]]:
+    """The files that failed, each with its problem. A look that had begun before SIGHUP may tell of it, too."""
+    return {(event["file"], event["problem"]) for event in told if event["event"] == "reload failed"}
 
 
 async def works(caller: Caller, device: str) -> None:
@@ -134,6 +144,36 @@ async def test_a_change_is_noticed_without_a_signal(site: Site) -> None:
     assert await reason(station) == "CALLER_DISABLED"
 
 
+async def test_a_station_is_locked_out_while_the_settings_are_still_being_read(site: Site) -> None:
+    """Reading them may open a key in a vault that does not answer; here they come from a pipe that is empty."""
+    station, seen = site.server.caller(), len(site.server.lines)
+    await works(station, "device-01")
+    with _hanging(site.installation):
+        site.edit('name = "station-01"', 'name = "station-01"\nenabled = false')
+        site.ask()
+        told = await site.reloads(seen, {"stations"})
+        assert "settings" not in {event["file"] for event in told}
+        assert await reason(station) == "CALLER_DISABLED"
+    assert not failures(await site.reloads(seen, {"settings"}))
+
+
+@contextlib.contextmanager
+def _hanging(installation: Installation) -> Iterator[None]:
+    """Who reads linecert.toml waits until the block ends."""
+    path = installation.config
+    text, beside = path.read_text(), path.with_name("beside")
+    os.mkfifo(beside)
+    beside.rename(path)
+    try:
+        yield
+    finally:
+        pipe = os.open(path, os.O_RDWR)
+        beside.write_text(text)
+        beside.rename(path)
+        os.write(pipe, text.encode())
+        os.close(pipe)
+
+
 async def test_a_broken_file_keeps_the_old_one_in_force(site: Site) -> None:
     """One ERROR line names file, line and what to do; the metric stands until the file is right again."""
     station = site.server.caller()
@@ -141,12 +181,13 @@ async def test_a_broken_file_keeps_the_old_one_in_force(site: Site) -> None:
     site.edit('roles = ["auditor"]', 'rolls = ["auditor"]')
     line = site.installation.layout.stations.read_text().splitlines().index('rolls = ["auditor"]') + 1
     told = await site.hang_up()
-    (failed,) = (event for event in told if event["event"] == "reload failed")
-    assert (failed["level"], failed["file"]) == ("error", "stations")
-    assert f"stations.toml:{line}: stations[2].rolls: is no setting of linecert" in failed["problem"]
-    assert "correct its name or remove it" in failed["problem"]
+    assert {event["level"] for event in told if event["event"] == "reload failed"} == {"error"}
+    ((file, problem),) = failures(told)
+    assert file == "stations"
+    assert f"stations.toml:{line}: stations[2].rolls: is no setting of linecert" in problem
+    assert "correct its name or remove it" in problem
     assert site.metric('reload_failed{file="stations"} 1.0')
-    assert site.metric('reloads_total{file="stations",outcome="failed"} 1.0')
+    assert not site.metric('reloads_total{file="stations",outcome="failed"} 0.0')
     await works(station, "device-01")
     await site.server.caller(AUDITOR).audit.ListEvents(ListEventsRequest())
     site.edit('rolls = ["auditor"]', 'roles = ["auditor"]')
@@ -193,14 +234,16 @@ async def test_a_new_station_ca_is_accepted_and_an_old_one_given_up(site: Site) 
     assert (await refused(site.server.stranger(stranger).sign(ask()))).status == "UNAVAILABLE"
 
     site.edit("identity = {kind", f'identity = {{ca = "{fingerprint(new.certificate)}", kind')
-    (failed,) = (event for event in await site.hang_up() if event["event"] == "reload failed")
-    assert "add it there" in failed["problem"]
+    ((_, problem),) = failures(await site.hang_up())
+    assert "add it there" in problem
     client_ca = site.installation.layout.pki / "station-ca.pem"
     both = client_ca.read_bytes() + new.certificate.public_bytes(Encoding.PEM)
     client_ca.write_bytes(both)
     # The other entries need a `ca` now, too.
-    (failed, misfit) = (event for event in await site.hang_up() if event["event"] == "reload failed")
-    assert {failed["file"], misfit["file"]} == {"stations", "client_ca"}
+    ((file, problem),) = failures(await site.hang_up())
+    assert file == "stations"
+    assert "needs ca" in problem
+    await works(open_one, "device-of-the-old-ca")
     site.installation.edit("identity = {kind", f'identity = {{ca = "{fingerprint(old)}", kind', file="stations.toml")
     assert {event["event"] for event in await site.hang_up()} == {"reloaded"}
     await works(site.server.stranger(stranger), "device-02")
@@ -217,13 +260,46 @@ async def test_a_new_station_ca_is_accepted_and_an_old_one_given_up(site: Site) 
     assert (await refused(site.server.caller(AUDITOR).audit.ListEvents(ListEventsRequest()))).status == "UNAVAILABLE"
 
 
+async def test_a_ca_that_is_taken_out_is_given_up_though_entries_name_it(site: Site) -> None:
+    """Its callers are refused on their open connections; those of the other CA go on, and follow `stations.toml`."""
+    old, new = site.installation.station_ca().certificate, another_ca("station CA 2")
+    client_ca = site.installation.layout.pki / "station-ca.pem"
+    client_ca.write_bytes(client_ca.read_bytes() + new.certificate.public_bytes(Encoding.PEM))
+    site.installation.edit("identity = {kind", f'identity = {{ca = "{fingerprint(old)}", kind', file="stations.toml")
+    site.edit(f'ca = "{fingerprint(old)}"', f'ca = "{fingerprint(new.certificate)}"')
+    assert not failures(await site.hang_up())
+    moved, auditor = site.server.stranger(issue(new)), site.server.caller(AUDITOR)
+    await works(moved, "device-01")
+    await auditor.audit.ListEvents(ListEventsRequest())
+
+    client_ca.write_bytes(new.certificate.public_bytes(Encoding.PEM))
+    ((file, problem),) = failures(await site.hang_up())
+    assert file == "stations"
+    assert "no certificate of the client CA file: add it there, or take the entry out" in problem
+    assert site.metric('reload_failed{file="stations"} 1.0')
+    assert (await refused(auditor.audit.ListEvents(ListEventsRequest()))).reason == "CALLER_UNKNOWN"
+    assert (await refused(site.server.caller(AUDITOR).audit.ListEvents(ListEventsRequest()))).status == "UNAVAILABLE"
+    await works(moved, "device-02")
+
+    # What is changed before the files fit again is in force, too.
+    site.edit('name = "station-01"', 'name = "station-01"\nenabled = false')
+    assert failures(await site.hang_up())
+    assert await reason(moved) == "CALLER_DISABLED"
+    site.edit("enabled = false", "enabled = true")
+    stations = site.installation.layout.stations
+    stations.write_text(stations.read_text().replace(fingerprint(old), fingerprint(new.certificate)))
+    assert not failures(await site.hang_up())
+    assert site.metric('reload_failed{file="stations"} 0.0')
+    await works(moved, "device-03")
+
+
 async def test_an_issuer_of_devices_does_not_become_a_client_ca(site: Site) -> None:
     """What `serve` refuses at its start is refused later: a device could pass for a station."""
     with (site.installation.layout.pki / "station-ca.pem").open("ab") as file:
         file.write(site.installation.chain()[-1].public_bytes(Encoding.PEM))
-    (failed,) = (event for event in await site.hang_up() if event["event"] == "reload failed")
-    assert failed["file"] == "client_ca"
-    assert "a device certificate could pass for a station's" in failed["problem"]
+    ((file, problem),) = failures(await site.hang_up())
+    assert file == "client_ca"
+    assert "a device certificate could pass for a station's" in problem
     await works(site.server.caller(), "device-01")
     # A fault in that file keeps nobody in who was taken out of the other one.
     site.edit('name = "station-01"', 'name = "station-01"\nenabled = false')
@@ -252,9 +328,9 @@ async def test_a_certificate_without_its_key_is_not_shown(site: Site) -> None:
     before = await _shown(site)
     key = site.installation.layout.pki / "server.key.pem"
     key.write_bytes((site.installation.layout.client(STATION) / "key.pem").read_bytes())
-    (failed,) = (event for event in await site.hang_up() if event["event"] == "reload failed")
-    assert failed["file"] == "tls_certificate"
-    assert "does not belong to" in failed["problem"]
+    ((file, problem),) = failures(await site.hang_up())
+    assert file == "tls_certificate"
+    assert "does not belong to" in problem
     assert await _shown(site) == before
     await works(site.server.caller(), "device-01")
 
@@ -287,10 +363,8 @@ async def test_the_deny_list_is_read_anew(installation: Installation) -> None:
         assert {event["file"] for event in await site.reloads(0, {"denied_keys"})} == {"denied_keys"}
         assert (await refused(station.sign(ask("leaked")))).reason == "PUBLIC_KEY_WEAK"
         path.write_text("nonsense\n")
-        told = await site.hang_up()
-        (failed,) = (event for event in told if event["event"] == "reload failed")
-        assert failed["file"] == "denied_keys"
-        assert "denied-keys.txt, line 1" in failed["problem"]
+        ((_, problem),) = failures([event for event in await site.hang_up() if event["file"] == "denied_keys"])
+        assert "denied-keys.txt, line 1" in problem
         assert (await refused(station.sign(ask("leaked")))).reason == "PUBLIC_KEY_WEAK"
         await works(station, "another")
         await server.close_callers()

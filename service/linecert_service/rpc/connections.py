@@ -13,8 +13,9 @@ MAX_PROBE_OCTETS: Final = 64 * 1024
 """A health check's request holds the name of a service."""
 MAX_METADATA_OCTETS: Final = 16 * 1024
 """Of all headers of a call; gRPC starts refusing at half of that."""
-MIN_WAITING: Final = 512
-"""Calls that wait to be looked at; with a local key the last of them is answered within half a second."""
+MIN_WAITING: Final = 2_048
+"""Calls that wait to be looked at. From half of it on gRPC drops some, whoever's they are: a station that floods should
+not come so far, since calls that are refused are taken on, held back and answered (see `tarpit`)."""
 MAX_STREAMS: Final = 1024
 """Calls under way on one connection: as many as a station may have admitted with a pooled key, half of 2,048."""
 

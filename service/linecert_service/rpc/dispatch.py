@@ -25,6 +25,7 @@ from linecert_service.rpc import fields
 from linecert_service.rpc.errors import rpc_status_of
 from linecert_service.rpc.identity import Callers, ServicerContext
 from linecert_service.rpc.rejections import Rejections, named
+from linecert_service.rpc.tarpit import Tarpit
 
 DEFAULT_DEADLINE_SECONDS: Final = 30.0
 """For a call that comes without one."""
@@ -91,6 +92,7 @@ class Dispatcher:
         self._clock = clock
         self._meter = meter
         self._rejections = rejections
+        self._tarpit = Tarpit(clock.monotonic)
 
     def service(self, service: ServiceDescriptor, handlers: Mapping[str, Handler]) -> grpc.GenericRpcHandler:
         """The handlers of a service, by method name; those of streams where the contract says `stream`."""
@@ -136,6 +138,8 @@ class Dispatcher:
                 status = rpc_status_of(refused)
                 code = status.code
                 self._tell(refused, method, caller, context, message)
+                if refused.reason != reasons.ERROR_REASON_SHUTTING_DOWN:
+                    await self._tarpit.hold(_name(caller), _time_left(context))
                 await context.abort(code, status.message, status.trailing_metadata)
             except Exception:  # noqa: BLE001 - the edge: whatever it is, the caller gets a status, and the log the rest
                 code = grpc.StatusCode.INTERNAL

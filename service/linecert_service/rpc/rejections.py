@@ -11,13 +11,15 @@ from google.rpc import code_pb2
 
 from linecert import contract
 from linecert.v1 import error_reason_pb2 as reasons
+from linecert.v1.error_reason_pb2 import ErrorReason
 from linecert_service.domain.clock import Clock
 from linecert_service.domain.errors import Refused
 from linecert_service.policy.stations import Station
 from linecert_service.rpc.audit_trail import AuditTrail
 
-OVERLOADED_SECONDS: Final = 1.0
-"""How often a station's OVERLOADED is a line of the log: a line for each would be one more load."""
+LINES_A_SECOND: Final = 10
+"""For each station and reason: a line for each refusal of a flood would be one more load, and hide all else."""
+OVERLOADED_LINES_A_SECOND: Final = 1
 
 _ISSUING = "SigningService"
 
@@ -32,10 +34,11 @@ class RejectionMeter(Protocol):
 
 
 @dataclass(slots=True)
-class _Overload:
-    """What a station was told lately: when it was last logged (monotonic seconds), and how often it was not since."""
+class _Second:
+    """What was logged of a station and reason in the second that began then (monotonic), and what was not."""
 
-    logged: float
+    began: float
+    lines: int = 0
     untold: int = 0
 
 
@@ -52,7 +55,7 @@ class Rejections:
         self._meter = meter
         self._trail = trail
         self._clock = clock
-        self._overloads: dict[str, _Overload] = {}
+        self._seconds: dict[tuple[str, ErrorReason], _Second] = {}
 
     def tell(
         self, refused: Refused, method: MethodDescriptor, station: Station | None, facts: Mapping[str, object]
@@ -71,10 +74,10 @@ class Rejections:
         # Of the requests for certificates: who may not read, or asks for nonsense, is in the service's own log.
         if station and not ours and method.containing_service.name == _ISSUING:
             self._trail.rejected(station, refusal.name, refused.registration_key)
-        if refused.reason == reasons.ERROR_REASON_OVERLOADED and station:
-            untold = self._untold(station)
-            if untold is None:
-                return
+        untold = self._untold(station.name if station else "", refused.reason)
+        if untold is None:
+            return
+        if untold:
             facts = {**facts, "untold": untold}
         cause = {"cause": type(refused.__cause__).__name__} if refused.__cause__ else {}
         _log.log(
@@ -87,15 +90,19 @@ class Rejections:
             **cause,
         )
 
-    def _untold(self, station: Station) -> int | None:
-        """How many refusals for overload were not logged since the last one that was; None: nor is this one."""
+    def _untold(self, station: str, reason: ErrorReason) -> int | None:
+        """How many refusals like this one were not logged lately; None: nor is this one."""
         now = self._clock.monotonic()
-        last = self._overloads.get(station.name)
-        if last and now - last.logged < OVERLOADED_SECONDS:
-            last.untold += 1
+        most = OVERLOADED_LINES_A_SECOND if reason == reasons.ERROR_REASON_OVERLOADED else LINES_A_SECOND
+        second = self._seconds.setdefault((station, reason), _Second(now))
+        if now - second.began >= 1:
+            second.began, second.lines = now, 0
+        if second.lines >= most:
+            second.untold += 1
             return None
-        self._overloads[station.name] = _Overload(now)
-        return last.untold if last else 0
+        second.lines += 1
+        untold, second.untold = second.untold, 0
+        return untold
 
 
 def named(station: Station) -> dict[str, object]:

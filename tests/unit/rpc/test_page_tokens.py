@@ -4,6 +4,7 @@ import base64
 
 import pytest
 
+from linecert.v1 import error_reason_pb2 as reasons
 from linecert_service.domain.errors import Refused
 from linecert_service.domain.ports import IssuanceFilter
 from linecert_service.domain.work_orders import OrderFilter
@@ -33,6 +34,15 @@ def test_what_is_no_token_is_refused(token: str) -> None:
     """Made-up tokens, whatever they hold."""
     with pytest.raises(Refused):
         read_page_token(token, WANTED)
+
+
+@pytest.mark.parametrize("before", [1 << 63, 10**19 - 1])
+def test_a_number_that_no_database_takes_is_refused(before: int) -> None:
+    """Whoever computes the digest chooses the number; one beyond a BIGINT is a wrong token, and no fault of ours."""
+    with pytest.raises(Refused) as caught:
+        read_page_token(page_token(before, WANTED), WANTED)
+    assert caught.value.reason == reasons.ERROR_REASON_PAGE_TOKEN_INVALID
+    assert read_page_token(page_token((1 << 63) - 1, WANTED), WANTED) == (1 << 63) - 1
 
 
 def test_token_of_another_filter_is_refused() -> None:

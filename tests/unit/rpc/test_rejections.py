@@ -57,7 +57,8 @@ def desk(tmp_path: Path) -> Desk:
 def test_overload_is_logged_once_a_second_with_a_number(desk: Desk) -> None:
     """A flood writes one line a second for each station; the next line says how many there were between."""
     first = desk.refuse(reasons.ERROR_REASON_OVERLOADED, 1000)
-    assert [(line["reason"], line["station"], line["untold"]) for line in first] == [("OVERLOADED", STATION, 0)]
+    assert [(line["reason"], line["station"]) for line in first] == [("OVERLOADED", STATION)]
+    assert "untold" not in first[0]
     assert len(desk.refuse(reasons.ERROR_REASON_OVERLOADED, name=AUDITOR)) == 1
     desk.clock.pass_by(1)
     assert [line["untold"] for line in desk.refuse(reasons.ERROR_REASON_OVERLOADED, 2)] == [999]
@@ -73,6 +74,11 @@ def test_metrics_count_every_refusal(desk: Desk) -> None:
     assert desk.events == []
 
 
-def test_other_refusals_are_lines_each(desk: Desk) -> None:
-    """What somebody has to act on is never left out."""
-    assert len(desk.refuse(reasons.ERROR_REASON_PUBLIC_KEY_WEAK, 20)) == 20
+def test_other_refusals_are_lines_each_but_in_a_flood(desk: Desk) -> None:
+    """What somebody has to act on is a line for each, up to ten a second of a reason; another reason has its own."""
+    weak, malformed = reasons.ERROR_REASON_PUBLIC_KEY_WEAK, reasons.ERROR_REASON_CSR_MALFORMED
+    assert len(desk.refuse(weak, 10)) == 10
+    assert desk.refuse(weak, 5) == []
+    assert len(desk.refuse(malformed)) == 1
+    desk.clock.pass_by(1)
+    assert [line.get("untold") for line in desk.refuse(weak, 2)] == [5, None]

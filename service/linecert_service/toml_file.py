@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
@@ -17,6 +18,14 @@ Location = tuple[int | str, ...]
 
 FIND_SETTINGS: Final = "name the file with --config, or make an installation with `linecert-server init`"
 
+_PROBLEMS: Final = MappingProxyType(
+    {
+        "missing": "is missing: add it",
+        "extra_forbidden": "is no setting of linecert: correct its name or remove it",
+        "bool_type": "must be true or false, without quotation marks",
+        "int_type": "must be a whole number such as 60, without quotation marks or a decimal point",
+    }
+)
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HEADER: Final = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]")
 _SETTING: Final = re.compile(r"\s*([A-Za-z0-9_.\"'-]+(?:\s*\.\s*[A-Za-z0-9_\"'-]+)*)\s*=")
@@ -119,18 +128,12 @@ def dotted(location: Location) -> str:
 
 def _in_our_words(found: Mapping[str, Any]) -> str:
     match found["type"]:
-        case "missing":
-            return "is missing: add it"
-        case "extra_forbidden":
-            return "is no setting of linecert: correct its name or remove it"
+        case kind if kind in _PROBLEMS:
+            return _PROBLEMS[kind]
         case "value_error":
             return str(found["ctx"]["error"])
         case "enum" | "literal_error":
             return f"must be one of {found['ctx']['expected'].replace(' or ', ', ')}"
-        case "bool_type":
-            return "must be true or false, without quotation marks"
-        case "int_type":
-            return "must be a whole number such as 60, without quotation marks or a decimal point"
         case _:
             message: str = found["msg"]
             return message[0].lower() + message[1:]

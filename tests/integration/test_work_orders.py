@@ -146,6 +146,9 @@ async def test_every_change_may_be_sent_again(server: Running, planner: Caller) 
     await open_order(planner, "WO-18", lines=["b", "a", "b"])
     told = [kind for kind, _, _ in await _events(server)]
     assert told == ["opened", "closed", "reopened", "updated", "opened"]
+    turned = [await update_order(planner, "WO-18", lines=lines) for lines in (["a", "b"], ["b", "a"])]
+    assert turned[0] == turned[1]
+    assert len(await _events(server)) == len(told)
 
 
 @pytest.mark.parametrize(
@@ -339,6 +342,17 @@ async def test_a_station_sees_what_it_may_issue_for(server: Running, planner: Ca
     assert await _listed(planner, state=WorkOrder.STATE_CLOSED) == ["mine"]
     assert await _listed(planner, state=WorkOrder.STATE_OPEN) == ["any-line", "theirs"]
     assert installation.folder.exists()
+
+
+async def test_a_station_learns_nothing_of_an_order_for_others(planner: Caller, station: Caller) -> None:
+    """Whoever asks for a certificate of another line's order hears the same while it is open and once it is closed."""
+    await open_order(planner, "theirs", lines=["line-011"])
+    while_open = await refused(station.sign(ask("device-1", work_order="theirs")))
+    await close_order(planner, "theirs")
+    once_closed = await refused(station.sign(ask("device-1", work_order="theirs")))
+    assert while_open.reason == once_closed.reason == "WORK_ORDER_NOT_ALLOWED"
+    assert while_open.message == once_closed.message
+    assert "line-011" not in once_closed.message
 
 
 async def test_orders_come_in_pages(planner: Caller) -> None:

@@ -14,6 +14,7 @@ from linecert_client.credentials import Credential
 from linecert_client.errors import LinecertError
 
 _WARN_FROM: Final = timedelta(days=30)
+_PATHS: Final = frozenset({"path", "file", "directory"})  # as Typer names the types of these parameters
 _HOURS_SHOWN: Final = 48
 _INTERRUPTED: Final = 130  # 128 + SIGINT, as shells have it
 
@@ -52,6 +53,8 @@ def reporting(context: typer.Context, *, as_json: bool) -> Iterator[None]:
 def _check_texts(context: typer.Context) -> None:
     """Every text that was typed can be sent; a path may be any octets, as file systems have it."""
     for parameter in context.command.params:
+        if parameter.type.name in _PATHS:
+            continue
         value = context.params.get(parameter.name or "")
         given = value if isinstance(value, list | tuple) else (value,)
         if not all(texts.is_unicode(text) for text in given if isinstance(text, str)):

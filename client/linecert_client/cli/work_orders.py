@@ -20,7 +20,9 @@ Quantity: TypeAlias = Annotated[
 ]
 Limit: TypeAlias = Annotated[
     int | None,
-    typer.Option("--replacement-limit", min=0, max=options.LARGEST_COUNT, help="How many certificates may be replaced."),
+    typer.Option(
+        "--replacement-limit", min=0, max=options.LARGEST_COUNT, help="How many certificates may be replaced."
+    ),
 ]
 Lines: TypeAlias = Annotated[
     list[str] | None, typer.Option("--line", help="A line that may make its devices; may be repeated.")
@@ -101,7 +103,9 @@ def raise_order(
     *,
     quantity: Annotated[
         int,
-        typer.Option("--quantity", min=1, max=options.LARGEST_COUNT, help="The new quantity, in all and not in addition."),
+        typer.Option(
+            "--quantity", min=1, max=options.LARGEST_COUNT, help="The new quantity, in all and not in addition."
+        ),
     ],
     deadline: options.Deadline = None,
     as_json: options.Json = False,

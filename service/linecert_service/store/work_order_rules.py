@@ -112,8 +112,12 @@ def _updated(change: UpdateOrder, order: WorkOrder) -> WorkOrder:
             f"work order {order.name} is not what it was when this update was made: read it again, and decide anew",
             field="work_order.etag",
         )
-    asked = {field: value for field in _CHANGEABLE if (value := getattr(change, field)) is not None}
-    after = replace(order, **{field: value for field, value in asked.items() if not _same(value, getattr(order, field))})
+    wanted = {
+        field: value
+        for field in _CHANGEABLE
+        if (value := getattr(change, field)) is not None and not _same(value, getattr(order, field))
+    }
+    after = replace(order, **wanted)
     _check_counts(after)
     return order if after == order else replace(after, revision=order.revision + 1)
 

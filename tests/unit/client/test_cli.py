@@ -25,6 +25,7 @@ from support.client_pki import Pki, write_client_folder
 from support.fake_service import FakeService, fail, hang, lose_answer, refuse
 from support.server import free_ports
 
+NO_TEXT = b"a\xff".decode(errors="surrogateescape")
 _LINECERT = str(Path(sys.executable).with_name("linecert"))
 
 
@@ -464,12 +465,49 @@ def test_folder_from_the_environment(station: Station) -> None:
         ("show", "01", "--registration-id", "a"),
         ("list", "--since", "yesterday"),
         ("list", "--limit", "0"),
+        ("list", "--limit", str(1 << 63)),
+        ("list", "--after-log-index", str(1 << 63)),
     ],
 )
 def test_wrong_usage_exits_with_2(station: Station, service: FakeService, arguments: tuple[str, ...]) -> None:
     """What cannot be meant is wrong usage, and nothing is sent."""
     station.run(*arguments, code=2)
     assert service.requests == []
+
+
+@pytest.mark.parametrize(
+    "option, arguments",
+    [
+        ("--lot", ("make", "--registration-id", "a", "--out", "{out}", "--lot", NO_TEXT)),
+        ("--work-order", ("sign", "{csr}", "--out", "{out}", "--work-order", NO_TEXT)),
+        ("--attribute", ("batch", "{csr}", "--out", "{out}", "--attribute", f"b={NO_TEXT}")),
+        ("SERIAL", ("show", NO_TEXT)),
+        ("--registration-id-prefix", ("list", "--registration-id-prefix", NO_TEXT)),
+        ("--station", ("stats", "--station", NO_TEXT)),
+        ("--line", ("export", "--out", "{out}", "--line", NO_TEXT)),
+        ("--serial", ("verify", "--serial", NO_TEXT)),
+    ],
+)
+def test_what_is_no_text_is_wrong_usage(
+    station: Station, service: FakeService, option: str, arguments: tuple[str, ...]
+) -> None:
+    """Octets that are not UTF-8 are told with their option, whatever the command, and nothing is sent."""
+    csr = station.folder.parent / "device.csr.pem"
+    csr.write_bytes(keys.make_csr(keys.generate(KeyType.P256), "device-01"))
+    named = (argument.format(csr=csr, out=station.out) for argument in arguments)
+    result = station.run(*named, code=2)
+    assert f"Invalid value for '{option}" in result.stderr
+    assert "is not UTF-8" in result.stderr
+    assert service.requests == []
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="file names are Unicode there")
+def test_a_path_may_be_any_octets(station: Station) -> None:
+    """A file's name is no text that is sent: a CSR in a folder whose name is not UTF-8 is signed as any other."""
+    path = station.folder.parent / f"{NO_TEXT}.csr.pem"
+    path.write_bytes(keys.make_csr(keys.generate(KeyType.P256), "device-01"))
+    station.run("sign", str(path), "--out", str(station.out))
+    assert station.file("chain.pem")
 
 
 def test_list_prints_a_table_and_json(station: Station, monkeypatch: pytest.MonkeyPatch) -> None:

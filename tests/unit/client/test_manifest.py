@@ -165,6 +165,7 @@ def test_wrong_csrs_of_a_folder_are_named(tmp_path: Path) -> None:
         ('{"registration_id": "dev-1"}\n{"csr": 1}\n', ":2: csr must be a text"),
         ('{"registration_id": "dev-1", "lots": "1"}\n', ":1: unknown name 'lots'"),
         ('{"registration_id": "dev-1", "registration_id": "dev-2"}\n', ":1: a name stands twice"),
+        ('{"registration_id": "dev-1", "lot": "\\ud800"}\n', ":1: lot has half of a surrogate pair"),
         ('{"registration_id": "dev-1"}\n[]\n', ":2: is not a JSON object"),
         ('{"registration_id": "dev-1"}\n{"registration_id": \n', ":2: is not a JSON object"),
         ('{"registration_id": "dev-1", "attributes": ["x"]}\n', ":1: attributes must be an object"),

@@ -29,11 +29,21 @@ def test_open_says_what_stands_and_may_be_repeated(planner: Planner) -> None:
         ("open", "WO-1"),
         ("open", "--quantity", "5"),
         ("open", "WO-1", "--quantity", "0"),
+        ("open", "WO-1", "--quantity", str(1 << 63)),
+        ("open", "WO-1", "--quantity", "5", "--replacement-limit", str(1 << 63)),
+        ("open", "a\udcff", "--quantity", "5"),
+        ("open", "WO-1", "--quantity", "5", "--line", "smt-1", "--line", "a\udcff"),
         ("open", "WO-1", "--csv", "{csv}"),
         ("open", "--csv", "{csv}", "--replacement-limit", "0"),
         ("update", "WO-1"),
         ("update", "WO-1", "--line", "smt-1", "--any-line"),
+        ("update", "WO-1", "--quantity", str(1 << 63)),
+        ("update", "WO-1", "--replacement-limit", str(1 << 63)),
+        ("update", "WO-1", "--quantity", "5", "--etag", "a\udcff"),
+        ("list", "--limit", str(1 << 63)),
+        ("list", "--line", "a\udcff"),
         ("raise", "WO-1"),
+        ("raise", "WO-1", "--quantity", str(1 << 63)),
         ("expect", "WO-1"),
     ],
 )
@@ -41,6 +51,16 @@ def test_wrong_usage_exits_with_2(planner: Planner, arguments: tuple[str, ...]) 
     """What contradicts itself, or says nothing, is not sent."""
     path = planner.write("orders.csv", "name,quantity\nWO-1,5\n")
     planner.run(*(argument.format(csv=path) for argument in arguments), code=2)
+    assert not planner.service.requests
+
+
+@pytest.mark.parametrize("number", [str(1 << 63), "9" * 20])
+def test_a_number_that_the_contract_cannot_carry_is_an_error_of_the_file(planner: Planner, number: str) -> None:
+    """A CSV's quantity and replacement_limit are judged where they stand, before anything is sent."""
+    path = planner.write("orders.csv", f"name,quantity,replacement_limit\nWO-1,{number},\nWO-2,5,{number}\n")
+    stderr = planner.run("open", "--csv", path, code=5).stderr
+    assert f"{path}:2: quantity must be" in stderr
+    assert f"{path}:3: replacement_limit must be" in stderr
     assert not planner.service.requests
 
 

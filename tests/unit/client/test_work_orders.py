@@ -67,6 +67,16 @@ def test_an_update_whose_answer_was_lost_is_no_conflict(planner: Planner) -> Non
         assert client.update_work_order("WO-1", quantity=6, etag=etag).quantity == 6
 
 
+def test_a_lost_answer_is_recognized_whatever_the_order_of_its_lists(planner: Planner) -> None:
+    """The contract compares lines and patterns without their order: the service may keep those that stand."""
+    etag = planner.service.order("WO-1", quantity=5, lines=["a", "b"], registration_id_patterns=["x-*", "y-*"]).etag
+    planner.service.order("WO-1", quantity=6, lines=["a", "b"], registration_id_patterns=["x-*", "y-*"])
+    planner.service.script(fail("UNAVAILABLE"))
+    wanted = {"quantity": 6, "lines": ("b", "a", "b"), "registration_id_patterns": ("y-*", "x-*")}
+    with planner.client() as client:
+        assert client.update_work_order("WO-1", **wanted, etag=etag).lines == ("a", "b")
+
+
 def test_an_update_that_somebody_else_overtook_is_a_conflict_though_it_was_repeated(planner: Planner) -> None:
     """A repeat does not hide that the order is another one."""
     etag = planner.service.order("WO-1", quantity=5).etag

@@ -217,16 +217,34 @@ def test_replacement_limit_holds() -> None:
         (order(lines=("line-02",)), "WORK_ORDER_NOT_ALLOWED"),
         (order(profile="other"), "WORK_ORDER_NOT_ALLOWED"),
         (order(patterns=RegistrationIdPatterns(["other-*"])), "WORK_ORDER_NOT_ALLOWED"),
+        (order(names_devices=True, open=False), "WORK_ORDER_CLOSED"),
         (order(names_devices=True), "DEVICE_NOT_EXPECTED"),
         (order(names_devices=True, expects={"device-01": sha256("other key")}), "DEVICE_NOT_EXPECTED"),
         (order(issued=10), "WORK_ORDER_EXHAUSTED"),
     ],
-    ids=["unknown", "closed", "line", "profile", "pattern", "device", "key", "quantity"],
+    ids=["unknown", "closed", "line", "profile", "pattern", "closed_before_device", "device", "key", "quantity"],
 )
 def test_work_order_refuses(stand: WorkOrderStand | None, expected: str) -> None:
     """Each rule of a work order has its reason."""
     standing = Standing([], [stand] if stand else [])
     assert reason(claim(work_order="WO-17"), standing) == expected
+
+
+STATES: list[dict[str, Any]] = [{}, {"open": False}, {"issued": 10}, {"names_devices": True}]
+
+
+@pytest.mark.parametrize(
+    "misfit",
+    [{"lines": ("line-02",)}, {"profile": "secret"}, {"patterns": RegistrationIdPatterns(["other-*"])}],
+    ids=["line", "profile", "pattern"],
+)
+def test_an_order_for_others_tells_nothing_of_itself(misfit: dict[str, Any]) -> None:
+    """Whether it is open, how much of it is issued, and which profile it has: its refusal is the same for all."""
+    refusals = [refusal(claim(work_order="WO-17"), Standing([], [order(**misfit, **state)])) for state in STATES]
+    assert {contract.refusal(error.reason).name for error in refusals} == {"WORK_ORDER_NOT_ALLOWED"}
+    assert len({(error.message, error.field) for error in refusals}) == 1
+    assert not any(error.metadata for error in refusals)
+    assert not any(secret in refusals[0].message for secret in ("secret", "line-02", "other-*"))
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,19 @@ def test_a_change_that_is_there_changes_nothing(book: Book) -> None:
         assert (again, book.state()) == (OrderChanged(first.order), before)
 
 
+def test_lists_are_compared_without_their_order(book: Book) -> None:
+    """The same lines and patterns turned round are no change, also beside one: the log tells of the quantity alone."""
+    book.change(replace(OPEN, lines=("a", "b"), registration_id_patterns=("x-*", "y-*")))
+    before = book.state()
+    turned = UpdateOrder("WO-17", lines=("b", "a", "b"), registration_id_patterns=("y-*", "x-*"))
+    assert book.change(turned) == OrderChanged(book.order())
+    assert book.state() == before
+    book.change(replace(turned, quantity=20))
+    assert book.events()[-1] == ("updated", {"work_order": "WO-17", "quantity": "20", "quantity_before": "10"})
+    book.change(UpdateOrder("WO-17", lines=("b",)))
+    assert book.order().lines == ("b",)
+
+
 @pytest.mark.parametrize(
     "change", [OPEN, UpdateOrder("WO-17", quantity=20), expecting("device-1")], ids=lambda c: type(c).__name__
 )

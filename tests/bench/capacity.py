@@ -137,7 +137,11 @@ def calibrate(
         return None
     # RSA is signed in threads; its verification with e = 65537 costs next to nothing.
     signature = floors[issuer].raw if issuer.startswith("rsa") else 0.0
-    burst, certificate = _line(light.rows, light.cpu - signature, heavy.rows, heavy.cpu - signature)
+    if signature:
+        # Signatures from threads are committed as they come: rows do not tell how large the bursts were.
+        burst, certificate = 0.0, max(0.0, heavy.cpu - signature)
+    else:
+        burst, certificate = _line(light.rows, light.cpu, heavy.rows, heavy.cpu)
     commit, row = _lock_costs(points, database) or _line(light.rows, _lock(light), heavy.rows, _lock(heavy))
     caller = heavy.generator_cpu / len(heavy.latencies)
     known = burst + certificate + signature + commit + row + caller

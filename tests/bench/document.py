@@ -1,11 +1,12 @@
 """What a run is written as: everything that was measured, and what follows from it."""
 
+import json
 import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from bench import report
 from bench.benchmark import Results
@@ -34,7 +35,7 @@ def document(results: Results, now: datetime | None = None) -> dict[str, Any]:
     models = dict(_models(results))
     machine = report.machine()
     options = results.options
-    return {
+    written = {
         "form": FORM,
         "date": (now or datetime.now(UTC)).isoformat(timespec="seconds"),
         "commit": report.commit(),
@@ -60,6 +61,8 @@ def document(results: Results, now: datetime | None = None) -> dict[str, Any]:
         ],
         "failures": dict(results.failures()),
     }
+    # As it is read again: a result that is written compares equal with itself.
+    return cast("dict[str, Any]", json.loads(json.dumps(written)))
 
 
 def _measured(measured: Measurement) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from linecert_service.config import Settings
 from linecert_service.domain.errors import ConfigurationError
 from linecert_service.installation import files, offline, own_keys
 from linecert_service.installation.credentials import Caller, Credentials, address_of
+from linecert_service.installation.exclusive_edit import ExclusiveEdit, exclusive_edit
 from linecert_service.installation.layout import Layout
 from linecert_service.installation.stations_file import NewStation, with_station
 from linecert_service.policy.identity import StationCas, fingerprint
@@ -49,7 +50,11 @@ def add_station(settings: Settings, options: AddOptions, now: datetime) -> Path:
             was made then.
     """
     _check(settings, options)
+    with exclusive_edit(settings.stations, FIND_STATIONS) as edit:
+        return _add(settings, options, now, edit)
 
+
+def _add(settings: Settings, options: AddOptions, now: datetime, edit: ExclusiveEdit) -> Path:
     # 1. The entry, judged as the server will judge it.
     layout = Layout(settings.folder)
     station_cas = StationCas.load(settings.server.client_ca)
@@ -57,7 +62,7 @@ def add_station(settings: Settings, options: AddOptions, now: datetime) -> Path:
     caller = Caller(options.name, options.roles[0], settings.log.name)
     ca = fingerprint(station_ca.certificate) if len(station_cas.certificates) > 1 else None
     station = NewStation(caller, options.line, options.roles, _profiles(settings, options), ca)
-    text = _listed(settings, station, station_cas)
+    text = _listed(settings, station, station_cas, edit.document)
 
     # 2. The credential.
     credentials = Credentials(
@@ -74,7 +79,7 @@ def add_station(settings: Settings, options: AddOptions, now: datetime) -> Path:
             own_keys.record(settings.own_keys, [(caller.name, sha256)])
 
         # 4. The caller is known.
-        files.replace(settings.stations, text.encode())
+        edit.write(text)
     return folder
 
 
@@ -105,9 +110,8 @@ def _profiles(settings: Settings, options: AddOptions) -> Sequence[str]:
     raise ConfigurationError(f"name what {options.name} may ask for with --profile: {', '.join(settings.profiles)}")
 
 
-def _listed(settings: Settings, station: NewStation, station_cas: StationCas) -> str:
-    path = settings.stations
-    document = toml_file.read(path, FIND_STATIONS)
+def _listed(settings: Settings, station: NewStation, station_cas: StationCas, document: toml_file.Document) -> str:
+    path = document.path
     before = Stations.of(document, station_cas=station_cas, profiles=settings.profiles)
     if station.caller.name in before.by_name:
         raise ConfigurationError(

@@ -12,6 +12,7 @@ from linecert_service.config import Settings
 from linecert_service.domain.errors import ConfigurationError
 from linecert_service.installation import chains, files, offline, own_keys, stations_file
 from linecert_service.installation.credentials import CERTIFICATE, Credentials, address_of
+from linecert_service.installation.exclusive_edit import ExclusiveEdit, exclusive_edit
 from linecert_service.installation.layout import Layout
 from linecert_service.policy.identity import StationCas, fingerprint
 from linecert_service.policy.station_entry import read_serial
@@ -39,6 +40,7 @@ class StationEditor:
     Args:
         settings: of the installation.
         name: of the caller.
+        edit: the file, which nobody else changes.
 
     Attributes:
         station: as it is listed.
@@ -48,10 +50,11 @@ class StationEditor:
         ConfigurationError: the file is wrong, or does not list the caller.
     """
 
-    def __init__(self, settings: Settings, name: str) -> None:
+    def __init__(self, settings: Settings, name: str, edit: ExclusiveEdit) -> None:
         self._settings = settings
+        self._edit = edit
         self.station_cas = StationCas.load(settings.server.client_ca)
-        self._text = toml_file.read(settings.stations, FIND_STATIONS).text
+        self._text = edit.document.text
         listed = self._judged(self._text).by_name
         if name not in listed:
             raise ConfigurationError(
@@ -70,12 +73,22 @@ class StationEditor:
         self._text = text
 
     def write(self) -> None:
-        """Write what was changed."""
-        files.replace(self._settings.stations, self._text.encode())
+        """Write what was changed.
+
+        Raises:
+            ConfigurationError: somebody else has changed the file; nothing is written then.
+        """
+        self._edit.write(self._text)
 
     def _judged(self, text: str) -> Stations:
         document = toml_file.parse(text, self._settings.stations)
         return Stations.of(document, station_cas=self.station_cas, profiles=self._settings.profiles)
+
+
+@contextmanager
+def _editing(settings: Settings, name: str) -> Iterator[StationEditor]:
+    with exclusive_edit(settings.stations, FIND_STATIONS) as edit:
+        yield StationEditor(settings, name, edit)
 
 
 def set_enabled(settings: Settings, name: str, *, enabled: bool) -> None:
@@ -84,9 +97,9 @@ def set_enabled(settings: Settings, name: str, *, enabled: bool) -> None:
     Raises:
         ConfigurationError: there is no such caller, or the file is wrong.
     """
-    editor = StationEditor(settings, name)
-    editor.apply(lambda text: stations_file.with_enabled(text, name, enabled=enabled))
-    editor.write()
+    with _editing(settings, name) as editor:
+        editor.apply(lambda text: stations_file.with_enabled(text, name, enabled=enabled))
+        editor.write()
 
 
 def revoke(settings: Settings, name: str, serials: list[str]) -> None:
@@ -99,9 +112,9 @@ def revoke(settings: Settings, name: str, serials: list[str]) -> None:
         numbers = [read_serial(serial) for serial in serials]
     except ValueError as error:
         raise ConfigurationError(f"SERIAL {error}") from error
-    editor = StationEditor(settings, name)
-    editor.apply(lambda text: stations_file.with_revoked(text, name, numbers))
-    editor.write()
+    with _editing(settings, name) as editor:
+        editor.apply(lambda text: stations_file.with_revoked(text, name, numbers))
+        editor.write()
 
 
 def rotate(settings: Settings, name: str, now: datetime, *, keep_old: bool) -> Rotated:
@@ -117,8 +130,13 @@ def rotate(settings: Settings, name: str, now: datetime, *, keep_old: bool) -> R
         ConfigurationError: there is no such caller, its identity is no URI, the station CA's key is not there, or it
             cannot be told which certificate is to be revoked. Nothing was changed then.
     """
+    with _editing(settings, name) as editor:
+        return _rotate(settings, editor, now, keep_old=keep_old)
+
+
+def _rotate(settings: Settings, editor: StationEditor, now: datetime, *, keep_old: bool) -> Rotated:
     # 1. What is to be, judged as the server will judge it.
-    editor, layout = StationEditor(settings, name), Layout(settings.folder)
+    layout, name = Layout(settings.folder), editor.station.name
     station_ca = offline.authority(layout.station_ca_key, editor.station_cas.certificates)
     _check_identity(editor.station)
     folder = layout.client(name)

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Final
@@ -18,10 +19,15 @@ def write_new(path: Path, content: bytes, mode: int = PUBLIC) -> None:
         file.write(content)
 
 
-def replace(path: Path, content: bytes) -> None:
+def replace(path: Path, content: bytes, check: Callable[[], None] | None = None) -> None:
     """Replace a file's content, keeping mode and owner; who reads it sees the old or the new, never half of each.
 
     One that is not there yet is made.
+
+    Args:
+        path: the file.
+        content: what is to be in it.
+        check: called at the last moment before that is so; what it raises leaves the file as it is.
     """
     with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         beside = Path(file.name)
@@ -31,6 +37,8 @@ def replace(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
             beside.chmod(stat.S_IMODE(path.stat().st_mode) if path.exists() else PUBLIC)
             give_as(path, beside)
+            if check is not None:
+                check()
             beside.replace(path)
         except BaseException:
             beside.unlink(missing_ok=True)

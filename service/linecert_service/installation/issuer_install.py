@@ -11,6 +11,7 @@ from linecert_service.config import Settings
 from linecert_service.domain.errors import ConfigurationError
 from linecert_service.installation import chains, files, issuer_chains, issuer_requests, issuer_toml, trust
 from linecert_service.installation.chains import IssuerFiles
+from linecert_service.installation.exclusive_edit import exclusive_edit
 from linecert_service.installation.issuer_keys import KeyEntry
 from linecert_service.installation.layout import Layout
 
@@ -68,13 +69,15 @@ def install(settings: Settings, chain: Chain, now: float) -> Installed:
     issuer = _checked(settings, chain, entry, now)
     known = settings.issuers.get(chain.name)
     target = known.chain if known else Layout(settings.folder).pki / f"{chain.name}.chain.pem"
-    text = _changed(settings, chain, entry, target, now)
-    # 2. The chain first: nothing names it yet, or it is for the key that is named already.
-    pem = b"".join(certificate.public_bytes(Encoding.PEM) for certificate in issuer.chain)
-    files.replace(target, pem)
-    files.give_as(target.parent, target)
-    # 3. The settings, as a whole.
-    files.replace(settings.path, text.encode())
+    with exclusive_edit(settings.path) as edit:
+        edit.check_as_read(settings)
+        text = _changed(settings, chain, entry, target, edit.document.text, now=now)
+        # 2. The chain first: nothing names it yet, or it is for the key that is named already.
+        pem = b"".join(certificate.public_bytes(Encoding.PEM) for certificate in issuer.chain)
+        files.replace(target, pem)
+        files.give_as(target.parent, target)
+        # 3. The settings, as a whole.
+        edit.write(text)
     issuer_requests.path_of(settings, chain.name).unlink(missing_ok=True)
     return Installed(issuer, target, is_new=known is None)
 
@@ -110,9 +113,8 @@ def _check_same_above(settings: Settings, issuer: IssuerFiles) -> None:
         )
 
 
-def _changed(settings: Settings, chain: Chain, entry: KeyEntry, target: Path, now: float) -> str:
+def _changed(settings: Settings, chain: Chain, entry: KeyEntry, target: Path, text: str, *, now: float) -> str:
     """The text of the settings file as it is to be, which a server would take."""
-    text = toml_file.read(settings.path).text
     if chain.name not in settings.issuers:
         values = {**entry.settings(), "chain": str(target.relative_to(settings.folder))}
         text = issuer_toml.with_issuer(text, chain.name, values)

@@ -10,7 +10,8 @@ from tomlkit.exceptions import NonExistentKey
 from linecert_service import config, toml_file
 from linecert_service.config import Profile, Settings
 from linecert_service.domain.errors import ConfigurationError
-from linecert_service.installation import chains, files
+from linecert_service.installation import chains
+from linecert_service.installation.exclusive_edit import exclusive_edit
 from linecert_service.installation.toml_edits import set_value
 
 
@@ -40,16 +41,18 @@ def switch(settings: Settings, name: str, now: datetime, at: datetime | None = N
 
     Raises:
         ConfigurationError: there is no such profile, nothing is staged for it, its chain is not valid then, `at` has
-            passed, or the profile was switched already. Nothing was changed then.
+            passed, the profile was switched already, or the file was changed meanwhile. Nothing was changed then.
     """
     profile = _profile(settings, name)
     following = _following(settings, profile, name, at or now)
     if at is not None:
         _check_time(profile, name, now, at)
-    text = toml_file.read(settings.path).text
-    changed = with_issuer_switched(text, name) if at is None else with_switch_at(text, name, at)
-    _check_outcome(settings, changed, name, following, at)
-    files.replace(settings.path, changed.encode())
+    with exclusive_edit(settings.path) as edit:
+        edit.check_as_read(settings)
+        text = edit.document.text
+        changed = with_issuer_switched(text, name) if at is None else with_switch_at(text, name, at)
+        _check_outcome(settings, changed, name, following, at)
+        edit.write(changed)
     return Switched(profile.issuer, following, at)
 
 

@@ -134,9 +134,7 @@ class Metrics:
             "station",
         )
         self._reloads = counter("reloads", "Files read anew by a running server: loaded or failed.", "file", "outcome")
-        self._reload_failed = gauge(
-            "reload_failed", "1 while a file is not in force as it is, but as it was read before.", "file"
-        )
+        self._reload_failed = gauge("reload_failed", "1 while a file is not in force as it is.", "file")
         self._order_quantity = gauge("work_order_quantity", "Devices that an open work order is for.", "work_order")
         self._order_issued = gauge("work_order_issued", "Devices that have a certificate of it.", "work_order")
         self._orders: set[str] = set()

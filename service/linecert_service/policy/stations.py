@@ -173,7 +173,11 @@ class _Checks:
                 "needs ca, the SHA-256 of the station CA's certificate: the client CA file holds several",
             )
         if entry.ca not in self._cas:
-            raise self._error(index, "identity", "has a ca that is no certificate of the client CA file: add it there")
+            raise self._error(
+                index,
+                "identity",
+                "has a ca that is no certificate of the client CA file: add it there, or take the entry out",
+            )
         return entry.ca
 
     def _error(self, index: int, setting: str, problem: str) -> ConfigurationError:

@@ -7,7 +7,7 @@ import asyncio
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
@@ -15,7 +15,6 @@ from linecert_service.config import Settings
 from linecert_service.csr import deny_list
 from linecert_service.csr.checker import CsrChecker
 from linecert_service.domain.clock import Clock
-from linecert_service.domain.errors import ConfigurationError
 from linecert_service.installation import trust
 from linecert_service.installation.trust import Trust
 from linecert_service.issuance.profiles import ProfileTable
@@ -26,11 +25,12 @@ from linecert_service.policy.station_changes import StationChanges
 from linecert_service.policy.stations import Stations
 from linecert_service.reloading.files import FileWatch
 from linecert_service.reloading.profiles import Renewal, SettingsReader
-from linecert_service.reloading.reloader import Outcome, Reloader, Source
+from linecert_service.reloading.reloader import InForceInPart, Outcome, Reloader, Source
 from linecert_service.rpc.identity import Callers
 from linecert_service.rpc.tls import LiveTls, Tls
 
 _T = TypeVar("_T")
+_WITHOUT_GONE: Final = "all but the entries of CAs that are not in the client CA file"
 _log = structlog.get_logger("linecert.reload")
 
 
@@ -111,6 +111,9 @@ class Live:
         self._denied = denied
         self._parts = parts
         self._waiting: tuple[str, ...] = ()
+        # What the entries of `stations.toml` may name when it does not fit the client CA file: what it fitted last.
+        self._fitted = trusted.station_cas
+        self._callers_failed = False
 
     def reloader(self, watches: Watches, asked: asyncio.Event) -> Reloader:
         """What reads the files when they change, or all of them when `asked` is set."""
@@ -120,14 +123,16 @@ class Live:
         # Before the callers: a new station's key is refused as a device's by the time that it is known.
         if watches.own_keys is not None:
             sources.append(Source(("own_keys",), watches.own_keys, self.reload_own_keys))
-        # Before the callers: a station may be given a profile that is new.
-        sources.append(Source(("settings",), watches.settings, self.reload_settings))
-        sources.append(Source(("tls_certificate",), watches.certificate, self.reload_certificate))
+        # Before the settings: a station that is locked out does not wait until a key in a vault is opened.
         sources.append(Source(("stations", "client_ca"), watches.callers, self.reload_callers))
+        sources.append(Source(("tls_certificate",), watches.certificate, self.reload_certificate))
+        sources.append(Source(("settings",), watches.settings, self.reload_settings))
         return Reloader(sources, self._parts.metrics, asked, self._tell)
 
     async def reload_settings(self) -> Outcome:
-        """Read `linecert.toml`, and take over its issuers and profiles. Stations that name new profiles are read again.
+        """Read `linecert.toml`, and take over its issuers and profiles.
+
+        The callers' files are read again when the profiles are others, or when they did not pass: they may now.
 
         Requests that are planned go on with the issuer and the profile that they were planned with.
         """
@@ -141,18 +146,23 @@ class Live:
         self._refuse_keys()
         self._parts.profiles.replace(renewal.profiles)
         self._tell_waiting(renewal.waiting)
-        return {"settings": None, **(await self.reload_callers() if others else {})}
+        return {"settings": None, **(await self.reload_callers() if others or self._callers_failed else {})}
 
     async def reload_callers(self) -> Outcome:
-        """Read `stations.toml` and the client CA file. When they do not fit together, the stations alone, if they can.
+        """Read `stations.toml` and the client CA file. A fault in one keeps nothing in force that the other took out.
 
-        A fault in one must not keep a station, or a CA, in force that was taken out of the other.
+        When they do not fit together the CAs of the file are in force, and with them the stations of the file as far as
+        it fits the CAs that it fitted last, else the stations before: entries of a CA that is gone match nobody.
         """
         (station_cas, stations), outcome = await asyncio.to_thread(self._read_callers)
+        self._callers_failed = any(outcome.values())
         if station_cas is not None:
             self._trusted = dataclasses.replace(self._trusted, station_cas=station_cas)
+            if not self._callers_failed:
+                self._fitted = station_cas
+        if station_cas is not None or stations is not None:
+            self._parts.callers.replace(self._trusted.station_cas, stations or self._parts.callers.stations)
         if stations is not None:
-            self._parts.callers.replace(self._trusted.station_cas, stations)
             self._parts.changes.note(stations)
         # After the callers: whoever passes TLS by a new station CA is known by then.
         if station_cas is not None:
@@ -200,20 +210,16 @@ class Live:
 
     def _read_callers(self) -> tuple[tuple[StationCas | None, Stations | None], Outcome]:
         """What is to be put in force, None where what stands stays; and how it went."""
-        try:
-            station_cas = trust.load_station_cas(self._settings, self._trusted.all_issuers)
-        except Exception as error:  # noqa: BLE001 - whatever it is, what stands stays
-            stations, problem = self._read_stations(self._trusted.station_cas)
-            return (None, stations), {"client_ca": error, "stations": problem}
-        stations, problem = self._read_stations(station_cas)
-        if problem is None or station_cas.fingerprints == self._trusted.station_cas.fingerprints:
-            return (station_cas, stations), {"client_ca": None, "stations": problem}
-        stations, still = self._read_stations(self._trusted.station_cas)
-        misfit = ConfigurationError(f"{self._settings.server.client_ca} does not fit stations.toml: {problem}")
-        return (None, stations), {"client_ca": misfit, "stations": still}
+        station_cas, error = _tried(lambda: trust.load_station_cas(self._settings, self._trusted.all_issuers))
+        stations, problem = self._read_stations(self._trusted.station_cas if station_cas is None else station_cas)
+        return (station_cas, stations), {"client_ca": error, "stations": problem}
 
     def _read_stations(self, station_cas: StationCas) -> tuple[Stations | None, Exception | None]:
-        return _tried(lambda: load_stations(self._settings, station_cas))
+        stations, problem = _tried(lambda: load_stations(self._settings, station_cas))
+        if problem is None or station_cas.fingerprints == self._fitted.fingerprints:
+            return stations, problem
+        stations, still = _tried(lambda: load_stations(self._settings, self._fitted))
+        return stations, problem if still is not None else InForceInPart(str(problem), _WITHOUT_GONE)
 
     def _refuse_keys(self) -> None:
         self._parts.checker.refuse(taken=self._trusted.taken_keys, denied=self._denied)

@@ -21,6 +21,19 @@ Outcome = Mapping[str, Exception | None]
 _log = structlog.get_logger("linecert.reload")
 
 
+class InForceInPart(ConfigurationError):
+    """A file is in force, but not all of it.
+
+    Args:
+        problem: what is wrong with it.
+        in_force: what of it is in force.
+    """
+
+    def __init__(self, problem: str, in_force: str) -> None:
+        super().__init__(problem)
+        self.in_force = in_force
+
+
 class ReloadMeter(Protocol):
     """Is told of files that are watched."""
 
@@ -28,7 +41,7 @@ class ReloadMeter(Protocol):
         """The file is in force as it is, and watched from now on."""
 
     def file_reloaded(self, file: str, *, ok: bool) -> None:
-        """What the file says is in force now, or is not."""
+        """All that the file says is in force now, or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,21 +103,27 @@ class Reloader:
         self._asked.clear()
         self._polls += 1
         retry = bool(self._problems) and self._polls % RETRY_POLLS == 0
+        # A file that does not pass may do so once another one is read: it has failed when all have had their turn.
+        failed: dict[str, tuple[Exception, bool]] = {}
         for source in self._sources:
-            changed = source.watch.settled()
+            # In a thread: a network file system that hangs must not stop the event loop.
+            changed = await asyncio.to_thread(_take, source.watch, anyway=asked or retry)
             if asked or changed or retry:
-                source.watch.mark_read()
-                self._tell(await source.reload(), told_again=asked or changed)
+                for file, error in (await source.reload()).items():
+                    if error is not None:
+                        failed[file] = error, asked or changed
+                    else:
+                        failed.pop(file, None)
+                        self._tell_loaded(file, told_again=asked or changed)
+        for file, (error, told_again) in failed.items():
+            self._tell_failed(file, error, told_again=told_again)
         await self._afterwards()
 
-    def _tell(self, outcome: Outcome, *, told_again: bool) -> None:
-        for file, error in outcome.items():
-            if error is not None:
-                self._tell_failed(file, error, told_again=told_again)
-            elif told_again or file in self._problems:
-                self._problems.pop(file, None)
-                self._meter.file_reloaded(file, ok=True)
-                _log.info("reloaded", file=file)
+    def _tell_loaded(self, file: str, *, told_again: bool) -> None:
+        if told_again or file in self._problems:
+            self._problems.pop(file, None)
+            self._meter.file_reloaded(file, ok=True)
+            _log.info("reloaded", file=file)
 
     def _tell_failed(self, file: str, error: Exception, *, told_again: bool) -> None:
         problem = str(error)
@@ -114,4 +133,13 @@ class Reloader:
         self._meter.file_reloaded(file, ok=False)
         # Of a fault that nobody foresaw, where it arose; of an operator's mistake, only the sentence.
         unforeseen = None if isinstance(error, ConfigurationError) else error
-        _log.error("reload failed", file=file, problem=problem, in_force="what was read before", exc_info=unforeseen)
+        in_force = error.in_force if isinstance(error, InForceInPart) else "what was read before"
+        _log.error("reload failed", file=file, problem=problem, in_force=in_force, exc_info=unforeseen)
+
+
+def _take(watch: FileWatch, *, anyway: bool) -> bool:
+    """Whether the files of a watch have changed; they are about to be read then, or `anyway`."""
+    changed = watch.settled()
+    if changed or anyway:
+        watch.mark_read()
+    return changed

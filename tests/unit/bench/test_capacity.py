@@ -51,16 +51,20 @@ def by_point(*measurements: Measurement) -> dict[Point, Measurement]:
     return {one.point: one for one in measurements}
 
 
-@pytest.mark.parametrize("issuer, signature", [("p256", 0.0), ("rsa-4096", 1.3e-3)])
-def test_calibration_finds_the_costs_that_measurements_came_from(issuer: str, signature: float) -> None:
-    """Two sizes of burst are two equations for the part of a burst and the part of a certificate."""
-    costs = replace(COSTS, signature=signature)
+@pytest.mark.parametrize(
+    "issuer, costs", [("p256", COSTS), ("rsa-4096", replace(COSTS, signature=1.3e-3, burst=0.0))], ids=["p256", "rsa"]
+)
+def test_calibration_finds_the_costs_that_measurements_came_from(issuer: str, costs: Costs) -> None:
+    """Two sizes of burst are two equations for the part of a burst and the part of a certificate.
+
+    Where threads sign, commits do not tell the size of bursts, and everything counts as the certificate's.
+    """
     light = measured(1, 1, costs, rate=1 / costs.round_trip(), issuer=issuer)
     heavy = measured(64, 32, costs, rate=1_600, issuer=issuer)
     found = calibrate(by_point(light, heavy), FLOORS, issuer, "postgresql")
     assert found
     for name in Costs.__slots__:
-        assert getattr(found, name) == pytest.approx(getattr(costs, name), rel=0.01, abs=2e-6), name
+        assert getattr(found, name) == pytest.approx(getattr(costs, name), rel=0.01, abs=5e-6), name
 
 
 def test_what_one_caller_cannot_have_waited_for_was_counted_twice() -> None:

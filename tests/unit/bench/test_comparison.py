@@ -74,4 +74,5 @@ def test_what_was_written_can_be_read(tmp_path: Path) -> None:
     """A run compares with itself without a change."""
     path = tmp_path / "old.json"
     path.write_text(json.dumps(NEW))
+    assert comparison.read(path) == NEW
     assert {change.share for change in comparison.changes(comparison.read(path), json.loads(path.read_text()))} == {0}

@@ -1,6 +1,7 @@
 """When files are read, and what is said of it."""
 
 import asyncio
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from linecert_service.domain.errors import ConfigurationError
 from linecert_service.observability.metrics import Metrics
 from linecert_service.reloading import reloader
 from linecert_service.reloading.files import FileWatch
-from linecert_service.reloading.reloader import Outcome, Reloader, Source
+from linecert_service.reloading.reloader import InForceInPart, Outcome, Reloader, Source
 
 
 class Setup:
@@ -131,3 +132,46 @@ async def test_an_unforeseen_error_does_not_end_the_looking(setup: Setup, monkey
         await asyncio.wait_for(second.wait(), 30)
         task.cancel()
     assert [line["exc_info"] for line in logs] == [True]
+
+
+async def test_files_are_looked_at_in_a_thread(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network file system that hangs stops no call."""
+    threads: list[threading.Thread] = []
+    monkeypatch.setattr(FileWatch, "_identities", lambda _: threads.append(threading.current_thread()) or ())
+    setup.asked.set()
+    await setup.reloader.look()
+    assert len(threads) > 1
+    assert threading.main_thread() not in threads
+
+
+async def test_a_file_that_passes_once_another_is_read_has_not_failed(tmp_path: Path) -> None:
+    """A new profile and a station that uses it: no ERROR line that wakes somebody up for nothing."""
+
+    async def stations() -> Outcome:
+        return {"stations": ConfigurationError("names a profile that is none")}
+
+    async def settings() -> Outcome:
+        return {"settings": None, "stations": None}
+
+    sources = [
+        Source([name], FileWatch([tmp_path / name]), reload)
+        for name, reload in (("stations", stations), ("settings", settings))
+    ]
+    asked, metrics = asyncio.Event(), Metrics()
+
+    async def afterwards() -> None:
+        pass
+
+    asked.set()
+    with structlog.testing.capture_logs() as logs:
+        await Reloader(sources, metrics, asked, afterwards).look()
+    assert [(line["event"], line["file"]) for line in logs] == [("reloaded", "settings"), ("reloaded", "stations")]
+
+
+async def test_what_is_in_force_of_a_file_is_told(setup: Setup) -> None:
+    """Where it is not simply what was read before."""
+    setup.error = InForceInPart("has a ca that is none", "the other entries")
+    with structlog.testing.capture_logs() as logs:
+        await setup.change()
+    assert [(line["problem"], line["in_force"]) for line in logs] == [("has a ca that is none", "the other entries")]
+    assert setup.value("reload_failed") == 1

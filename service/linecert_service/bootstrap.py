@@ -2,8 +2,13 @@
 
 import asyncio
 import contextlib
+import os
 import signal
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+import sys
+import threading
+import time
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Self
 
 import grpc
@@ -66,6 +71,9 @@ DRAIN_SECONDS: Final = 10.0
 PROBE_DRAIN_SECONDS: Final = 1.0
 PATIENCE_SECONDS: Final = 5.0
 """For a store that cannot write, at the very end."""
+CLOSE_SIGNERS_SECONDS: Final = 3.0
+LEAVE_SECONDS: Final = 1.0
+"""For threads to end, when all else has."""
 MAINTENANCE_SECONDS: Final = 1.0
 LOCAL_PENDING: Final = 512
 POOLED_PENDING: Final = 2_048
@@ -81,9 +89,16 @@ def serve(settings: Settings) -> int:
     """
     core_dumps.forbid()
     logs = logging.configure(settings.log_level)
+    others = set(threading.enumerate())
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(settings))
+            if hanging := _hanging(others):
+                # The runner, and then the interpreter, would wait for them, and a call into a token may never end.
+                _log.warning("left threads that hang", threads=hanging)
+                logs.close()
+                sys.stdout.flush()
+                os._exit(0)
     finally:
         logs.close()
     return 0
@@ -92,6 +107,8 @@ def serve(settings: Settings) -> int:
 async def _serve(settings: Settings) -> None:
     stopping, reload = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
+    threads = ThreadPoolExecutor(thread_name_prefix="asyncio")
+    loop.set_default_executor(threads)
     with contextlib.suppress(NotImplementedError, AttributeError):  # Windows
         loop.add_signal_handler(signal.SIGTERM, stopping.set)
         loop.add_signal_handler(signal.SIGINT, stopping.set)
@@ -102,7 +119,17 @@ async def _serve(settings: Settings) -> None:
     finally:
         _log.info("draining")
         await server.stop()
+        threads.shutdown(wait=False)
         _log.info("stopped")
+
+
+def _hanging(others: Collection[threading.Thread]) -> list[str]:
+    """The names of the threads, beside `others`, that keep the process from ending, and do not end soon."""
+    deadline = time.monotonic() + LEAVE_SECONDS
+    ours = [thread for thread in threading.enumerate() if thread not in others and not thread.daemon]
+    for thread in ours:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return sorted(thread.name for thread in ours if thread.is_alive())
 
 
 class Server:
@@ -158,7 +185,7 @@ class Server:
         trusted = trust.check(settings, now)
         # Issuers that are opened later are closed here, too: not before all that was planned with them is finished.
         signers = contextlib.ExitStack()
-        self._ending.callback(signers.close)
+        self._ending.push_async_callback(_close_signers, signers)
         signers.callback(trusted.close)
         for warning in trusted.warnings:
             _log.warning("check", problem=warning)
@@ -208,6 +235,7 @@ class Server:
         }
         handlers = [dispatcher.service(service, built.get(service.name, {})) for service in contract.SERVICES]
         keys = IssuerKeys(profiles, clock, self._metrics)
+        self._ending.callback(keys.close)
         await self._watch(_probes(keys, store, guard), readiness, store, trail)
         self._run(keys.watch_staged())
         self._run(_share_limits(store, pipeline, limits))
@@ -346,6 +374,12 @@ async def _drain(pipeline: Pipeline) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(DRAIN_SECONDS):
             await pipeline.drain()
+
+
+async def _close_signers(signers: contextlib.ExitStack) -> None:
+    # A token that hangs does not let itself be closed.
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(asyncio.to_thread(signers.close), CLOSE_SIGNERS_SECONDS)
 
 
 async def _maintain(store: Store, trail: AuditTrail) -> None:

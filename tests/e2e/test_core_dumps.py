@@ -44,6 +44,21 @@ def test_a_server_that_aborts_leaves_no_core(installation: Installation, tmp_pat
     assert not list(tmp_path.glob("core*"))
 
 
+def test_every_command_forbids_cores() -> None:
+    """Not `serve` alone: `issuer request`, `self-test` and `check` open keys, pass phrases and PINs."""
+    program = (
+        "import atexit, ctypes, resource\n"
+        "from linecert_service.cli import main\n"
+        "def tell():\n"
+        "    print(ctypes.CDLL(None).prctl(3), *resource.getrlimit(resource.RLIMIT_CORE), flush=True)\n"
+        "atexit.register(tell)\n"
+        "main()\n"
+    )
+    command = [sys.executable, "-c", program, "issuer", "--help"]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert told.splitlines()[-1] == "0 0 0"
+
+
 def test_the_kernel_is_told_also_where_cores_are_piped_away() -> None:
     """There it disregards the limit: the process says that it is not to be dumped."""
     program = (

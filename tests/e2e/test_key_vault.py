@@ -94,7 +94,7 @@ async def test_vault_that_wants_longer_than_the_deadline(pair: Pair) -> None:
     await server.close_callers()
 
 
-@pytest.mark.parametrize("fault", ["refuse", "reset"])
+@pytest.mark.parametrize("fault", ["refuse", "reset", "hang"])
 async def test_vault_is_down_for_a_while(pair: Pair, fault: str) -> None:
     """Callers are told to come back, the server is not ready, and when the vault is there all is well by itself."""
     server, double = pair
@@ -108,6 +108,21 @@ async def test_vault_is_down_for_a_while(pair: Pair, fault: str) -> None:
     assert {refusal.status for refusal in load.refusals} <= {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
     assert all(refusal.retry_after for refusal in load.refusals if refusal.reason)
     await load.check_answers(server)
+
+
+async def test_server_ends_while_the_vault_is_silent(pair: Pair) -> None:
+    """Readiness falls, and SIGTERM ends the server in time, though signatures and looks are under way."""
+    server, double = pair
+    station = server.caller()
+    await station.sign(ask("device-0"))
+    double.let(hang=True)
+    calls = [asyncio.ensure_future(refused(station.sign(ask(f"device-{n}"), timeout=20))) for n in range(1, 20)]
+    await becomes(server, ready=False)
+    assert await asyncio.to_thread(server.terminate) == 0
+    for call in calls:
+        call.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
+    await server.close_callers()
 
 
 async def test_lost_replies_make_no_second_certificate(pair: Pair) -> None:

@@ -1,15 +1,19 @@
 """A whole server whose issuer's key is in a token."""
 
 import asyncio
+import contextlib
 import subprocess
+import sys
 from pathlib import Path
 
+import grpc.aio
 import pytest
 
+from linecert_service.cli import PIN_REFUSED_STATUS
 from support import softhsm
 from support.installations import Installation
 from support.outages import becomes
-from support.server import LINECERT_SERVER, ask, leaf, process, refused
+from support.server import LINECERT_SERVER, ServerProcess, ask, events_of, leaf, process, refused
 from support.softhsm import PIN, SoftToken
 
 
@@ -44,6 +48,7 @@ async def test_a_key_in_a_token_issues(installation: Installation, token: SoftTo
         assert again.issued.certificate == answers[0].issued.certificate
         await server.close_callers()
         assert server.terminate() == 0
+    assert "left threads that hang" not in "".join(server.lines)
 
 
 async def test_a_server_outlives_the_loss_of_its_token(
@@ -75,13 +80,51 @@ async def test_a_server_outlives_the_loss_of_its_token(
     assert PIN not in log
 
 
+HANGS = """
+import sys, threading
+from linecert_service.cli import main
+from linecert_service.signers.pkcs11 import signer
+
+def hang(*_):
+    print("it hangs", flush=True)
+    threading.Event().wait()
+
+signer._sign = hang
+main(sys.argv[1:])
+"""
+
+
+async def test_a_token_that_hangs_does_not_keep_the_server_from_ending(
+    installation: Installation, token: SoftToken
+) -> None:
+    """SIGTERM in the middle of a signature that never comes: it drains, says so, and exits 0."""
+    softhsm.move_issuer(installation, token, "P-256")
+    with_pin(installation)
+    server = ServerProcess(installation, program=(sys.executable, "-c", HANGS))
+    try:
+        server.start()
+        call = asyncio.ensure_future(server.caller().sign(ask(), timeout=5))
+        async with asyncio.timeout(60):
+            while "it hangs\n" not in server.lines:  # noqa: ASYNC110 - the lines are another thread's
+                await asyncio.sleep(0.05)
+        assert await asyncio.to_thread(server.terminate) == 0
+        with contextlib.suppress(grpc.aio.AioRpcError):
+            await call
+        await server.close_callers()
+    finally:
+        server.close()
+    events = {event["event"]: event for event in events_of(server.lines)}
+    assert "stopped" in events
+    assert "signer_0" in events["left threads that hang"]["threads"]
+
+
 @pytest.mark.parametrize("command", ["serve", "check"])
 def test_a_wrong_pin_is_said_before_anything_starts(installation: Installation, token: SoftToken, command: str) -> None:
-    """One sentence, which does not show the PIN."""
+    """One sentence, which does not show the PIN; by its exit status systemd does not try again."""
     softhsm.move_issuer(installation, token, "P-256")
     path = with_pin(installation, "3141-5926")
     result = run(command, installation)
-    assert result.returncode == 1
+    assert result.returncode == PIN_REFUSED_STATUS
     assert f"refuses the PIN from the first line of {path}" in result.stderr
     assert "3141" not in result.stdout + result.stderr
     assert "Traceback" not in result.stderr

@@ -2,11 +2,13 @@
 
 import asyncio
 import base64
+import contextlib
 import os
 import secrets
 import subprocess
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,10 @@ from linecert_service.domain.errors import ConfigurationError
 from linecert_service.signers import key_file
 from support import csrs, softhsm
 from support.installations import Installation
+from support.issuer_places import NAME
+from support.key_vault.double import key_vault
+from support.key_vault.model import VAULT_HOST
+from support.key_vault.servers import move_key
 from support.server import LINECERT, LINECERT_SERVER, Caller, Refusal, ask, process, refused
 
 WINDOW = 12
@@ -132,7 +138,28 @@ def _fields_with_text() -> list[dict[str, object]]:
 _STRANGERS = ("AWS_SECRET_ACCESS_KEY", "AZURE_CLIENT_SECRET", "LINECERT_TOKEN", "PGPASSWORD")
 """Secrets of others that stand in the environment of a service."""
 
-Plant = Callable[[Installation, Path, pytest.MonkeyPatch], list[bytes]]
+
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """A place with what must not leave it.
+
+    Attributes:
+        secrets: what is planted, and parts of what is made there.
+        opened_by: the environment variables with the secret that opens the issuer's key.
+        options: of `issuer request`, for another key in the same place.
+        refusal: what a start says where that secret is wrong.
+    """
+
+    secrets: list[bytes]
+    opened_by: str
+    refusal: str
+    options: Sequence[str] = ()
+
+
+_TOKEN = b"token-of-the-double."
+"""With what each token of the double of Entra ID begins."""
+
+Plant = Callable[[Installation, Path, pytest.MonkeyPatch], contextlib.AbstractContextManager[Planted]]
 
 
 def planted() -> str:
@@ -140,7 +167,8 @@ def planted() -> str:
     return secrets.token_hex(12)
 
 
-def _in_a_file(installation: Installation, _: Path, environment: pytest.MonkeyPatch) -> list[bytes]:
+@contextlib.contextmanager
+def _in_a_file(installation: Installation, _: Path, environment: pytest.MonkeyPatch) -> Iterator[Planted]:
     """The issuer's key in a file, its pass phrase in the environment."""
     pki, passphrase = installation.layout.pki, planted().encode()
     old = (pki / "issuer.passphrase").read_bytes().partition(b"\n")[0]
@@ -149,20 +177,42 @@ def _in_a_file(installation: Installation, _: Path, environment: pytest.MonkeyPa
     locked = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase))
     (pki / "issuer.key.pem").write_bytes(locked)
     installation.edit('passphrase_file = "pki/issuer.passphrase"\n', "")
-    environment.setenv("LINECERT_ISSUER_ISSUER_PASSPHRASE", passphrase.decode())
-    assert isinstance(key, ec.EllipticCurvePrivateKey)
-    return [passphrase, key.private_numbers().private_value.to_bytes(32)]
+    variable = "LINECERT_ISSUER_ISSUER_PASSPHRASE"
+    environment.setenv(variable, passphrase.decode())
+    yield Planted([passphrase, number_of(key)], variable, f"from the environment variable {variable}")
 
 
-def _in_a_token(installation: Installation, folder: Path, environment: pytest.MonkeyPatch) -> list[bytes]:
+@contextlib.contextmanager
+def _in_a_token(installation: Installation, folder: Path, environment: pytest.MonkeyPatch) -> Iterator[Planted]:
     """The issuer's key in a token, its PIN in the environment."""
     token = softhsm.new_token(folder / "softhsm", environment, pin=planted())
     softhsm.move_issuer(installation, token, "P-256")
-    environment.setenv("LINECERT_ISSUER_ISSUER_PIN", token.pin)
-    return [token.pin.encode()]
+    variable = "LINECERT_ISSUER_ISSUER_PIN"
+    for name in (variable, "LINECERT_ISSUER_LINE_3_PIN"):
+        environment.setenv(name, token.pin)
+    refusal = f"from the environment variable {variable}"
+    yield Planted([token.pin.encode()], variable, refusal, ("--key", token.uri(NAME)))
 
 
-PLACES: dict[str, Plant] = {"file": _in_a_file, "token": _in_a_token}
+@contextlib.contextmanager
+def _in_a_vault(installation: Installation, folder: Path, environment: pytest.MonkeyPatch) -> Iterator[Planted]:
+    """The issuer's key in a vault, the client secret in the environment, and tokens from Entra ID."""
+    key = move_key(installation)
+    with key_vault(folder / "vault", key) as double:
+        for name, value in double.environment.items():
+            environment.setenv(name, value)
+        secret = [double.secret.encode(), _TOKEN, number_of(key)]
+        options = ("--key", f"https://{VAULT_HOST}/keys/{NAME}")
+        yield Planted(secret, "AZURE_CLIENT_SECRET", "does not accept this service's credential", options)
+
+
+def number_of(key: object) -> bytes:
+    """What of a key on P-256 is secret."""
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    return key.private_numbers().private_value.to_bytes(32)
+
+
+PLACES: dict[str, Plant] = {"file": _in_a_file, "token": _in_a_token, "key-vault": _in_a_vault}
 """Where a CA key may live; each plants it, with what opens it. Another place is another line here."""
 
 
@@ -170,27 +220,38 @@ PLACES: dict[str, Plant] = {"file": _in_a_file, "token": _in_a_token}
 async def test_a_full_run_prints_no_secret(
     installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    """Checks, a server at its most talkative, its metrics, and its callers' commands, one that fails among them."""
-    secret = PLACES[place](installation, tmp_path, monkeypatch)
+    """A new issuer there, checks, a server at its most talkative, its metrics, and its callers' commands."""
+    secret = []
     for name in _STRANGERS:
         secret.append(planted().encode())
         monkeypatch.setenv(name, secret[-1].decode())
-    monkeypatch.setenv("GRPC_VERBOSITY", "DEBUG")
-    printed = [output_of(LINECERT_SERVER, *command, "--config", installation.config) for command in _CHECKS]
+    with PLACES[place](installation, tmp_path, monkeypatch) as there:
+        everything = await _full_run(installation, tmp_path, there.options)
+    assert '"event":"issued"' in everything
+    assert "CSR_NOT_ALONE" in everything
+    assert f"{NAME} signs for device in place of issuer" in " ".join(everything.split())
+    assert "PRIVATE KEY---" not in everything
+    keys = [path for top in (installation.folder, tmp_path / "out") for path in top.rglob("*key.pem")]
+    assert len(keys) > 6
+    phrases = [path.read_bytes().partition(b"\n")[0] for path in installation.layout.pki.glob("*.passphrase")]
+    for one in (*secret, *there.secrets, *phrases, *map(private_part, keys)):
+        assert not leaked(one, everything)
+
+
+async def _full_run(installation: Installation, tmp_path: Path, options: Sequence[str]) -> str:
+    """All that is printed."""
+    printed = []
+    for command in (*_ceremony(installation, tmp_path, options), *_CHECKS):
+        offline = "sign-request" in command
+        config = [] if offline else ["--config", installation.config]
+        printed.append(await asyncio.to_thread(output_of, LINECERT_SERVER, *command, *config))
     with process(installation, "--log-level", "debug") as server:
         printed += [
             await asyncio.to_thread(output_of, LINECERT, *command) for command in _calls(tmp_path, installation)
         ]
         printed.append(await asyncio.to_thread(server.scrape))
         assert server.terminate() == 0
-    everything = "".join(printed + server.lines)
-    assert '"event":"issued"' in everything
-    assert "CSR_NOT_ALONE" in everything
-    assert "PRIVATE KEY---" not in everything
-    keys = [path for top in (installation.folder, tmp_path / "out") for path in top.rglob("*key.pem")]
-    assert len(keys) > 6
-    for one in (*secret, *map(private_part, keys)):
-        assert not leaked(one, everything)
+    return "".join(printed + server.lines)
 
 
 def private_part(path: Path) -> bytes:
@@ -212,13 +273,12 @@ def test_what_does_not_open_the_key_is_not_shown(
     installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     """A start that fails is where values are printed most readily; the sentence says what does not fit."""
-    PLACES[place](installation, tmp_path, monkeypatch)
     wrong = planted()
-    for kind in ("PASSPHRASE", "PIN"):
-        monkeypatch.setenv(f"LINECERT_ISSUER_ISSUER_{kind}", wrong)
-    printed = output_of(LINECERT_SERVER, "serve", "--log-level", "debug", "--config", installation.config)
-    assert printed.startswith("error: ")
-    assert "from the environment variable LINECERT_ISSUER_ISSUER_P" in printed
+    with PLACES[place](installation, tmp_path, monkeypatch) as there:
+        monkeypatch.setenv(there.opened_by, wrong)
+        printed = output_of(LINECERT_SERVER, "serve", "--log-level", "debug", "--config", installation.config)
+    assert "error: " in printed
+    assert there.refusal in printed
     assert "Traceback" not in printed
     assert not leaked(wrong.encode(), printed)
 
@@ -242,7 +302,17 @@ def test_a_secret_that_is_put_where_none_belongs_is_not_shown(
         assert not leaked(wrong.encode(), "".join(traceback.format_exception(caught.value)))
 
 
-_CHECKS = (("check",), ("check", "--json"))
+_CHECKS: tuple[tuple[object, ...], ...] = (("check",), ("check", "--json"))
+
+
+def _ceremony(installation: Installation, folder: Path, options: Sequence[str]) -> Iterator[tuple[object, ...]]:
+    """A new issuer from its key to its turn, each command but `sign-request` with the settings."""
+    csr, chain = folder / "line-3.csr.pem", folder / "line-3.chain.pem"
+    yield "issuer", "request", NAME, "--out", csr, *options
+    yield "issuer", "sign-request", csr, "--offline", installation.layout.offline, "--out", chain, "--yes"
+    yield "issuer", "install", NAME, chain, "--stage", "device"
+    yield "issuer", "self-test"
+    yield "issuer", "switch", "device"
 
 
 def _calls(folder: Path, installation: Installation) -> Iterator[list[object]]:

@@ -12,10 +12,10 @@ from linecert_service.domain.errors import ConfigurationError
 from linecert_service.installation import chains, issuer_requests
 from linecert_service.installation.authorities import CaKeyType
 from linecert_service.installation.issuer_keys import KeyEntry, KeyWish
-from support import audit_log, databases, softhsm
+from support import audit_log, databases, rollover, softhsm
 from support.installations import Installation, make_installation
 from support.issuer_places import NAME, PLACES, Place, place
-from support.key_vault.double import key_vault
+from support.key_vault.double import KEY_NAME, key_vault
 from support.key_vault.model import VAULT_HOST
 
 
@@ -112,7 +112,7 @@ def test_a_self_test_is_recorded_whatever_comes_of_it(
         site.request(where, csr)
         with pytest.raises(SystemExit):
             main(["issuer", "sign-request", str(csr), "--offline", str(offline), "--out", str(chain), "--yes"])
-        site.issuer("install", NAME, chain)
+        site.issuer("install", NAME, chain, "--stage", "device")
         found = json.loads(site.issuer("self-test", "--json"))["issuers"]
     assert [(one["name"], one["verifies"]) for one in found] == [("issuer", True), (NAME, True)]
     assert audit_log.ca_signatures(site.installation) == [
@@ -120,6 +120,23 @@ def test_a_self_test_is_recorded_whatever_comes_of_it(
         ("issuer", "self_test"),
         (NAME, "self_test"),
     ]
+
+
+def test_one_that_fails_hides_no_other(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a name those are tested that sign or are staged; each has its row, and the status is 1 at the end."""
+    for name in ("retired", "staged"):
+        rollover.add_issuer(site.installation, name)
+        (site.installation.layout.pki / f"{name}.key.pem").unlink()
+    rollover.stage(site.installation, "staged")
+    with pytest.raises(SystemExit) as ended:
+        main(["issuer", "self-test", "--json", "--config", str(site.installation.config)])
+    printed = capsys.readouterr()
+    found = {one["name"]: one for one in json.loads(printed.out)["issuers"]}
+    assert ended.value.code == 1
+    assert {name: one["verifies"] for name, one in found.items()} == {"issuer": True, "staged": False}
+    assert "staged.key.pem" in found["staged"]["problem"]
+    assert "what is said of staged" in printed.err
+    assert "retired.key.pem" not in site.issuer("self-test", fails=True)
 
 
 def test_it_records_on_postgresql_with_the_rights_of_a_server(site: Site, tmp_path: Path) -> None:
@@ -170,6 +187,18 @@ def test_a_vault_that_lets_nobody_create_keys(tmp_path: Path, monkeypatch: pytes
         # 90 % of what Azure documents for keys in hardware: the vault says that it is one.
         assert signer.limit == 1_800  # type: ignore[attr-defined]
         signer.close()
+
+
+def test_the_name_of_a_key_that_was_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The vault keeps both for some days: the sentence says what can be done."""
+    with key_vault(tmp_path / "vault", ec.generate_private_key(ec.SECP256R1())) as double:
+        for name, value in double.environment.items():
+            monkeypatch.setenv(name, value)
+        double.key(deleted=True)
+        wish = KeyWish(NAME, KeyEntry(f"https://{VAULT_HOST}/keys/{KEY_NAME}"), "p256", in_hsm=False, folder=tmp_path)
+        with pytest.raises(ConfigurationError, match="recover it and use it with --existing, or purge it"):
+            wish.make()
+        assert "create" not in double.seen().requests
 
 
 def test_a_vault_that_signs_with_another_key(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,10 +14,15 @@ NEXT = "issuer-next"
 
 
 def add_issuer(
-    installation: Installation, name: str = NEXT, key_type: CaKeyType = "p256", *, days: int = 20 * 365
+    installation: Installation,
+    name: str = NEXT,
+    key_type: CaKeyType = "p256",
+    *,
+    days: int = 20 * 365,
+    begins: datetime | None = None,
 ) -> x509.Certificate:
     """Make an issuer below the installation's root, and its section of the settings; no profile names it yet."""
-    key, now = new_key(key_type), datetime.now(UTC) - timedelta(minutes=5)
+    key, now = new_key(key_type), begins or datetime.now(UTC) - timedelta(minutes=5)
     issuer = installation.root().intermediate(distinguished_name(name), key, Validity(now, timedelta(days=days)))
     pki = installation.layout.pki
     root = installation.chain()[-1]

@@ -74,6 +74,8 @@ def _tell(asked: Chain, done: Installed) -> None:
     print(f"It is valid until {chains.utc(certificate.not_valid_after_utc)}.")
     if not done.is_new:
         print(f"A server that has issuers.{asked.name} open uses the new certificate after its next start.")
+    for sentence in done.dropped:
+        print(sentence)
     if asked.profile:
         print(f"It signs for profiles.{asked.profile}; a running server takes that over within seconds.")
         return

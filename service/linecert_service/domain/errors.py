@@ -2,6 +2,8 @@
 
     LinecertError
     +-- ConfigurationError     the service refuses to start, or a command to run; the message says what to do
+    |   +-- KeyOutOfReach      a CA key's vault or token is away, or does not let this service sign yet
+    |   +-- PinRefused         a token does not take its PIN: to start again would bring it closer to locking itself
     +-- Refused                a call is refused, for a reason of the contract
         +-- SignerUnavailable  the CA key cannot sign now
         |   +-- SignerBusy         it was not reached, or wants to be asked later: it may be asked again
@@ -33,6 +35,14 @@ class LinecertError(Exception):
 
 class ConfigurationError(LinecertError):
     """Something in the installation is wrong; the message names the file or setting and says what to do."""
+
+
+class KeyOutOfReach(ConfigurationError):
+    """A CA key's vault or token is away, or does not let this service sign yet: the settings may be right."""
+
+
+class PinRefused(ConfigurationError):
+    """A token does not take its PIN, or is not asked, since it would lock itself: see to it before a restart."""
 
 
 class Refused(LinecertError):

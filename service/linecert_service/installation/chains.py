@@ -1,5 +1,6 @@
 """The chain above device certificates: is it one, and may its first certificate issue (RFC 5280, section 6)?"""
 
+import functools
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,11 +15,12 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from linecert_service.config import Issuer
-from linecert_service.domain.errors import ConfigurationError
+from linecert_service.domain.errors import ConfigurationError, KeyOutOfReach
 from linecert_service.domain.ports import CaPrivateKey, Signer
 from linecert_service.installation.passphrases import passphrase_of, pin_of
 from linecert_service.setting_types import FILE_SCHEME
-from linecert_service.signers.opening import Access, open_signer
+from linecert_service.signers.deferred import DeferredSigner
+from linecert_service.signers.opening import Access, open_signer, workers_of
 
 Extension = TypeVar("Extension", bound=x509.ExtensionType)
 Chain: TypeAlias = tuple[x509.Certificate, ...]
@@ -56,17 +58,22 @@ def load_issuer(name: str, issuer: Issuer, now: float) -> IssuerFiles:
     Raises:
         ConfigurationError: it may not; the message says why and what to do.
     """
-    chain = read_certificates(issuer.chain, f"issuers.{name}.chain")
-    _check_links(chain, issuer.chain)
-    _check_cas(chain, issuer.chain, now)
-    _check_issuer(chain[0], issuer.chain)
-    signer = open_key(name, issuer)
-    if spki(signer.private_key.public_key()) != spki(chain[0].public_key()):
-        signer.close()
-        raise ConfigurationError(
-            f"the key {issuer.key.removeprefix(FILE_SCHEME)} does not belong to {subject(chain[0])}, the first "
-            f"certificate of {issuer.chain}: correct issuers.{name}.key or issuers.{name}.chain"
-        )
+    chain = _load_chain(name, issuer, now)
+    return IssuerFiles(name, chain[0], chain, _open_key_of(chain[0], name, issuer))
+
+
+def load_staged_issuer(name: str, issuer: Issuer, now: float) -> IssuerFiles:
+    """As `load_issuer`, of an issuer that signs nothing yet: a key out of reach is opened later, with a look at it.
+
+    Raises:
+        ConfigurationError: it may not issue; the message says why and what to do.
+    """
+    chain = _load_chain(name, issuer, now)
+    open_it = functools.partial(_open_key_of, chain[0], name, issuer)
+    try:
+        signer = open_it()
+    except KeyOutOfReach as away:
+        signer = DeferredSigner(open_it, away, workers_of(issuer.key, _access(name, issuer)))
     return IssuerFiles(name, chain[0], chain, signer)
 
 
@@ -118,8 +125,8 @@ def check_ca(certificate: x509.Certificate, where: str) -> x509.BasicConstraints
     Raises:
         ConfigurationError: it is not.
     """
-    constraints = _extension(certificate, x509.BasicConstraints)
-    usage = _extension(certificate, x509.KeyUsage)
+    constraints = extension_of(certificate, x509.BasicConstraints)
+    usage = extension_of(certificate, x509.KeyUsage)
     if constraints is None or not constraints.ca or usage is None or not usage.key_cert_sign:
         raise ConfigurationError(
             f"{subject(certificate)} in {where} is no CA certificate: it needs basicConstraints CA:TRUE and keyUsage "
@@ -150,6 +157,25 @@ def subject(certificate: x509.Certificate) -> str:
 def utc(moment: datetime) -> str:
     """A moment as messages write it."""
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _load_chain(name: str, issuer: Issuer, now: float) -> Chain:
+    chain = read_certificates(issuer.chain, f"issuers.{name}.chain")
+    _check_links(chain, issuer.chain)
+    _check_cas(chain, issuer.chain, now)
+    _check_issuer(chain[0], issuer.chain)
+    return chain
+
+
+def _open_key_of(certificate: x509.Certificate, name: str, issuer: Issuer) -> Signer:
+    signer = open_key(name, issuer)
+    if spki(signer.private_key.public_key()) != spki(certificate.public_key()):
+        signer.close()
+        raise ConfigurationError(
+            f"the key {issuer.key.removeprefix(FILE_SCHEME)} does not belong to {subject(certificate)}, the first "
+            f"certificate of {issuer.chain}: correct issuers.{name}.key or issuers.{name}.chain"
+        )
+    return signer
 
 
 def _access(name: str, issuer: Issuer) -> Access:
@@ -214,14 +240,15 @@ def check_key(public_key: PublicKeyTypes, what: str) -> None:
 
 def _check_issuer(certificate: x509.Certificate, path: Path) -> None:
     check_key(certificate.public_key(), f"the key of {subject(certificate)} in {path}")
-    if _extension(certificate, x509.SubjectKeyIdentifier) is None:
+    if extension_of(certificate, x509.SubjectKeyIdentifier) is None:
         raise ConfigurationError(
             f"{subject(certificate)} in {path} has no subjectKeyIdentifier, which device certificates must point to "
             "(RFC 5280, 4.2.1.2): have it issued with one"
         )
 
 
-def _extension(certificate: x509.Certificate, kind: type[Extension]) -> Extension | None:
+def extension_of(certificate: x509.Certificate, kind: type[Extension]) -> Extension | None:
+    """An extension of a certificate; None where it has none of that kind."""
     try:
         return certificate.extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:

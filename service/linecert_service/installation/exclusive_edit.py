@@ -74,7 +74,8 @@ def exclusive_edit(path: Path, remedy: str = FIND_SETTINGS) -> Iterator[Exclusiv
     Raises:
         ConfigurationError: it cannot be read or is not TOML, or another command does not end.
     """
-    with _locked(path.parent, path):
+    # Of the file that a link leads to: others come to it by another link, or by none.
+    with _locked(path.resolve().parent, path):
         yield ExclusiveEdit(toml_file.read(path, remedy))
 
 

@@ -1,18 +1,30 @@
 """What a chain must be before it is installed, beside the checks of a start: algorithms, uses, and the right root."""
 
+import itertools
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, PublicKeyAlgorithmOID, SignatureAlgorithmOID
 
-from linecert_service.domain.errors import ConfigurationError
-from linecert_service.installation.chains import IssuerFiles, subject
+from linecert_service.csr import weak_keys
+from linecert_service.domain.errors import ConfigurationError, Refused
+from linecert_service.installation.chains import IssuerFiles, extension_of, subject
 
-_DIGESTS: Final = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
+# RSASSA-PSS is not among them: Azure's Device Provisioning Service and many TLS libraries do not take it.
+_SIGNATURES: Final = frozenset(
+    {
+        SignatureAlgorithmOID.RSA_WITH_SHA256,
+        SignatureAlgorithmOID.RSA_WITH_SHA384,
+        SignatureAlgorithmOID.RSA_WITH_SHA512,
+        SignatureAlgorithmOID.ECDSA_WITH_SHA256,
+        SignatureAlgorithmOID.ECDSA_WITH_SHA384,
+        SignatureAlgorithmOID.ECDSA_WITH_SHA512,
+    }
+)
+_KEYS: Final = frozenset({PublicKeyAlgorithmOID.RSAES_PKCS1_v1_5, PublicKeyAlgorithmOID.EC_PUBLIC_KEY})
 _CURVES: Final = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 _LEAST_RSA_BITS: Final = 2048
 _FOR_DEVICES: Final = frozenset({ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE})
@@ -30,6 +42,10 @@ def check(issuer: IssuerFiles, path: object) -> None:
         _check_signature(certificate, where)
         _check_key(certificate, where)
         _check_uses(certificate, where)
+        _check_constraints(certificate, where)
+    _check_names(issuer.chain, path)
+    for below, above in itertools.pairwise(issuer.chain):
+        _check_key_identifier(below, above, path)
 
 
 def check_root(issuer: IssuerFiles, known: Iterable[Sequence[x509.Certificate]], expected: bytes | None) -> None:
@@ -67,27 +83,34 @@ def _check_version(certificate: x509.Certificate, where: str) -> None:
 
 
 def _check_signature(certificate: x509.Certificate, where: str) -> None:
-    try:
-        digest = certificate.signature_hash_algorithm
-    except UnsupportedAlgorithm:
-        digest = None
-    if not isinstance(digest, _DIGESTS):
+    if certificate.signature_algorithm_oid not in _SIGNATURES:
         raise ConfigurationError(
             f"{where} is signed with an algorithm that devices and services do not all take: have it signed with "
-            "SHA-256, SHA-384 or SHA-512, with RSA or ECDSA"
+            "SHA-256, SHA-384 or SHA-512, with RSA (PKCS #1 v1.5, not PSS) or ECDSA"
         )
 
 
 def _check_key(certificate: x509.Certificate, where: str) -> None:
-    match certificate.public_key():
-        case rsa.RSAPublicKey(key_size=bits) if bits >= _LEAST_RSA_BITS:
-            return
-        case ec.EllipticCurvePublicKey(curve=curve) if isinstance(curve, _CURVES):
-            return
+    if certificate.public_key_algorithm_oid in _KEYS:
+        match certificate.public_key():
+            case rsa.RSAPublicKey(key_size=bits) as key if bits >= _LEAST_RSA_BITS:
+                return _check_modulus(key.public_numbers().n, where)
+            case ec.EllipticCurvePublicKey(curve=curve) if isinstance(curve, _CURVES):
+                return None
     raise ConfigurationError(
         f"{where} has a key that is too weak, or that devices and services do not all take: use RSA of 2048 bits and "
-        "more, or EC on P-256, P-384 or P-521"
+        "more (not RSASSA-PSS), or EC on P-256, P-384 or P-521"
     )
+
+
+def _check_modulus(modulus: int, where: str) -> None:
+    try:
+        weak_keys.check_modulus(modulus)
+    except Refused:
+        raise ConfigurationError(
+            f"{where} has an RSA key that is easily broken (ROCA, close primes or a small factor): let nothing be "
+            "issued with it, make another key with another generator, and have a new certificate made"
+        ) from None
 
 
 def _check_uses(certificate: x509.Certificate, where: str) -> None:
@@ -102,3 +125,52 @@ def _check_uses(certificate: x509.Certificate, where: str) -> None:
                 f"{where} is not for clientAuth by its extendedKeyUsage, and device certificates are: have it issued "
                 "with clientAuth, or without that extension"
             )
+
+
+def _check_constraints(certificate: x509.Certificate, where: str) -> None:
+    for kind, name, consequence in (
+        (
+            x509.NameConstraints,
+            "nameConstraints",
+            "names of devices may be none that it permits, and not all services read it",
+        ),
+        (x509.PolicyConstraints, "policyConstraints", "device certificates have no policies, and it may ask for them"),
+    ):
+        if extension_of(certificate, kind) is not None:
+            raise ConfigurationError(
+                f"{where} has the extension {name} (RFC 5280, 4.2.1): {consequence}; have it issued without"
+            )
+
+
+def _check_names(chain: Sequence[x509.Certificate], path: object) -> None:
+    """Who builds a path goes by names: each CA has one, and only the root issued itself (RFC 5280, 4.1.2.6, 6.1)."""
+    for certificate in chain:
+        if not certificate.subject.rdns:
+            raise ConfigurationError(f"a certificate in {path} has an empty subject: have it issued with a name")
+    for certificate in chain[:-1]:
+        if certificate.subject == certificate.issuer:
+            raise ConfigurationError(
+                f"{subject(certificate)} in {path} has its issuer's name, and is taken for a root: have it issued "
+                "with a name of its own"
+            )
+
+
+def _check_key_identifier(below: x509.Certificate, above: x509.Certificate, path: object) -> None:
+    """Where one points to the CA above it, that must be the one which follows (RFC 5280, 4.2.1.1)."""
+    pointer = extension_of(below, x509.AuthorityKeyIdentifier)
+    if pointer is None:
+        return
+    identifier = extension_of(above, x509.SubjectKeyIdentifier)
+    wrong = []
+    if pointer.key_identifier is not None and (identifier is None or pointer.key_identifier != identifier.digest):
+        wrong.append("key identifier")
+    if pointer.authority_cert_serial_number not in {None, above.serial_number}:
+        wrong.append("serial number")
+    names = pointer.authority_cert_issuer
+    if names is not None and x509.DirectoryName(above.issuer) not in names:
+        wrong.append("issuer")
+    if wrong:
+        raise ConfigurationError(
+            f"in {path}, the authorityKeyIdentifier of {subject(below)} has another {' and '.join(wrong)} than "
+            f"{subject(above)}, which follows it: put that CA's own certificate there, or have the one below made anew"
+        )

@@ -6,20 +6,21 @@ from typing import Any
 import tomlkit
 from tomlkit.items import InlineTable, Table
 
+from linecert_service.domain.errors import ConfigurationError
 from linecert_service.installation.toml_edits import set_value
 
 
 def with_issuer(text: str, name: str, values: Mapping[str, str]) -> str:
     """The text with a table `[issuers.NAME]`, which is not there yet, behind the other issuers."""
     document = tomlkit.parse(text)
-    issuers: Any = document["issuers"]
+    issuers: Any = document.get("issuers")
     if isinstance(issuers, InlineTable):
         inline = tomlkit.inline_table()
         inline.update(values)
         issuers[name] = inline
         return tomlkit.dumps(document)
     if not isinstance(issuers, Table) or not isinstance(last := list(issuers.values())[-1], Table):
-        # In several places, or with dotted keys: a table at the end is as good.
+        # In several places, with dotted keys, or only in the environment: a table at the end is as good.
         return f"{text.rstrip()}\n\n{_standing_alone(name, values)}"
     ahead_of_next = _taken_off(last)
     last.add(tomlkit.nl())
@@ -32,9 +33,18 @@ def with_issuer(text: str, name: str, values: Mapping[str, str]) -> str:
 
 
 def with_issuer_of_profile(text: str, profile: str, name: str) -> str:
-    """The text with another issuer for a profile that is there, and none staged to follow it."""
+    """The text with another issuer for a profile that is there, and none staged to follow it.
+
+    Raises:
+        ConfigurationError: the text does not have the profile.
+    """
     document = tomlkit.parse(text)
-    profiles: Any = document["profiles"]
+    profiles: Any = document.get("profiles", {})
+    if profile not in profiles:
+        raise ConfigurationError(
+            f"the settings file has no section [profiles.{profile}], but the environment or the secrets folder: set "
+            "its issuers there"
+        )
     profiles[profile]["issuer"] = name
     for setting in ("next_issuer", "switch_at"):
         profiles[profile].pop(setting, None)
@@ -42,7 +52,11 @@ def with_issuer_of_profile(text: str, profile: str, name: str) -> str:
 
 
 def with_next_issuer(text: str, profile: str, name: str, in_force: str) -> str:
-    """The text with an issuer staged for a profile that is there, behind the one that is in force now."""
+    """The text with an issuer staged for a profile that is there, behind the one that is in force now.
+
+    Raises:
+        ConfigurationError: the text does not have the profile.
+    """
     document = tomlkit.parse(with_issuer_of_profile(text, profile, in_force))
     profiles: Any = document["profiles"]
     set_value(profiles[profile], "next_issuer", name)

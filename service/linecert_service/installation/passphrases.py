@@ -17,6 +17,10 @@ class Passphrase(NamedTuple):
     value: bytes
     source: str
 
+    def __repr__(self) -> str:
+        """Without the secret: what stands in a traceback's locals or a log is read by others."""
+        return f"{type(self).__name__}(source={self.source!r})"
+
 
 def passphrase_of(name: str, issuer: Issuer, environment: Mapping[str, str] = os.environ) -> Passphrase:
     """The pass phrase of the issuer `name`.

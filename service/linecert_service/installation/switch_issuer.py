@@ -1,5 +1,6 @@
 """Switching a profile to its next issuer: what `linecert-server issuer switch` does to the settings."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -40,11 +41,12 @@ def switch(settings: Settings, name: str, now: datetime, at: datetime | None = N
         at: when, in whole seconds; None: now.
 
     Raises:
-        ConfigurationError: there is no such profile, nothing is staged for it, its chain is not valid then, `at` has
-            passed, the profile was switched already, or the file was changed meanwhile. Nothing was changed then.
+        ConfigurationError: there is no such profile, nothing is staged for it, its chain is not valid now and then,
+            `at` has passed, the profile was switched already, or the file was changed meanwhile. Nothing was changed
+            then.
     """
     profile = _profile(settings, name)
-    following = _following(settings, profile, name, at or now)
+    following = _following(settings, profile, name, (now, at or now))
     if at is not None:
         _check_time(profile, name, now, at)
     with exclusive_edit(settings.path) as edit:
@@ -80,15 +82,18 @@ def _profile(settings: Settings, name: str) -> Profile:
     return settings.profiles[name]
 
 
-def _following(settings: Settings, profile: Profile, name: str, begin: datetime) -> str:
-    """The name of the issuer that is staged, whose chain is valid when it begins."""
+def _following(settings: Settings, profile: Profile, name: str, moments: Iterable[datetime]) -> str:
+    """The name of the issuer that is staged, whose chain is valid when it begins, and now: servers start with it."""
     if profile.next_issuer is None:
         raise ConfigurationError(
             f"{settings.path}: profiles.{name} has no next_issuer: stage one first, with `next_issuer` in that section"
         )
     chain = settings.issuers[profile.next_issuer].chain
     for certificate in chains.read_certificates(chain, f"issuers.{profile.next_issuer}.chain"):
-        chains.check_dates(certificate, begin.timestamp(), f"put a chain that is valid then into {chain}")
+        for moment in moments:
+            chains.check_dates(
+                certificate, moment.timestamp(), f"put a chain into {chain} that is valid now and at the switch"
+            )
     return profile.next_issuer
 
 

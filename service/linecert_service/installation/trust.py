@@ -20,6 +20,7 @@ from linecert_service.installation.chains import Chain, IssuerFiles, load_issuer
 from linecert_service.installation.layout import Layout
 from linecert_service.policy.identity import StationCas
 from linecert_service.signers import key_file
+from linecert_service.signers.deferred import DeferredSigner
 
 __all__ = [
     "IssuerFiles",
@@ -118,7 +119,7 @@ def check(settings: Settings, now: float) -> Trust:
         ConfigurationError: the first thing that is wrong, and what to do.
     """
     with contextlib.ExitStack() as opened:
-        issuers = open_issuers(settings, settings.issuers_from(now), now)
+        issuers = open_issuers(settings, settings.issuers_from(now), now, may_wait=_staged(settings, now))
         for issuer in issuers.values():
             opened.callback(issuer.signer.close)
         retired, unread = retired_issuers(settings, issuers)
@@ -141,8 +142,12 @@ def check(settings: Settings, now: float) -> Trust:
     return trusted
 
 
-def open_issuers(settings: Settings, names: Iterable[str], now: float) -> dict[str, IssuerFiles]:
+def open_issuers(
+    settings: Settings, names: Iterable[str], now: float, *, may_wait: Container[str] = ()
+) -> dict[str, IssuerFiles]:
     """Read and open these issuers; they are the caller's to close. Blocks where their keys live elsewhere.
+
+    Those in `may_wait` may have a key that is out of reach now: a look at it opens it later.
 
     Raises:
         ConfigurationError: one of them may not issue, or cannot be opened; the others are closed then.
@@ -150,7 +155,8 @@ def open_issuers(settings: Settings, names: Iterable[str], now: float) -> dict[s
     with contextlib.ExitStack() as opened:
         issuers = {}
         for name in (name for name in settings.issuers if name in set(names)):
-            issuers[name] = load_issuer(name, settings.issuers[name], now)
+            load = chains.load_staged_issuer if name in may_wait else load_issuer
+            issuers[name] = load(name, settings.issuers[name], now)
             opened.callback(issuers[name].signer.close)
         opened.pop_all()
     return issuers
@@ -236,6 +242,11 @@ def load_own_keys(settings: Settings) -> frozenset[bytes]:
     return frozenset() if settings.own_keys is None else own_keys.read(settings.own_keys)
 
 
+def _staged(settings: Settings, now: float) -> frozenset[str]:
+    """The issuers that sign nothing yet."""
+    return settings.issuers_from(now) - {profile.issuer_at(now) for profile in settings.profiles.values()}
+
+
 def _used_keys(trusted: Trust) -> frozenset[bytes]:
     """Those of the CAs, of the server and of the log."""
     chains_of_issuers = [certificate for issuer in trusted.all_issuers for certificate in issuer.chain]
@@ -259,12 +270,21 @@ def _warnings(
     for certificate in station_cas.certificates:
         yield from _ending(certificate, now, "its callers are refused after that: add a new station CA")
     for issuer in issuers.values():
+        yield from _away(issuer)
         yield from _exposed(settings.issuers[issuer.name], issuer)
         for certificate in issuer.chain:
             yield from _ending(certificate, now, "after that nothing is issued: add a new issuer before")
     for name, profile in settings.profiles.items():
         for issuer_name in profile.issuers_from(now.timestamp()):
             yield from _too_short(name, profile, issuers[issuer_name], now)
+
+
+def _away(issuer: IssuerFiles) -> Iterator[str]:
+    if isinstance(issuer.signer, DeferredSigner):
+        yield (
+            f"issuers.{issuer.name} is staged and could not sign yet, which its key is tried for until it can: "
+            f"{issuer.signer.problem}"
+        )
 
 
 def _exposed(settings: Issuer, issuer: IssuerFiles) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """An issuing CA, ready to sign: its chain, its key, and what of them every certificate needs."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from cryptography import x509
@@ -16,6 +17,9 @@ from linecert_service.csr.der import Reader, element, object_identifier
 from linecert_service.domain.errors import ConfigurationError, SignerUnavailable
 from linecert_service.domain.ports import Signer
 
+FAULT_SECONDS: Final = 60.0
+"""How long a signature that must not leave speaks against an issuer. Then it may try again: out of service, no call
+would ever show that its key has been mended."""
 _P384_BITS: Final = 384
 _PKCS1: Final = padding.PKCS1v15()
 _RSA_WITH_SHA256: Final = "1.2.840.113549.1.1.11"
@@ -30,9 +34,16 @@ class Issuer:
         name: as in `[issuers.NAME]`.
         chain: its certificate, those above it, the root last; checked by `installation.trust`.
         signer: its key.
+        monotonic: seconds that never go back.
     """
 
-    def __init__(self, name: str, chain: Sequence[x509.Certificate], signer: Signer) -> None:
+    def __init__(
+        self,
+        name: str,
+        chain: Sequence[x509.Certificate],
+        signer: Signer,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.name = name
         self.chain = tuple(chain)
         self.signer = signer
@@ -53,17 +64,20 @@ class Issuer:
         """DER of the AlgorithmIdentifier of its signatures."""
         self.subject = _subject_of(self.certificate)
         """DER of its name, octet for octet as its certificate has it."""
-        self._fault: str | None = None
+        self._monotonic = monotonic
+        # What was wrong, and when; one object, since it is noted in threads.
+        self._fault: tuple[str, float] | None = None
 
     def check(self) -> None:
         """Look whether this issuer can sign, without signing.
 
         Raises:
-            SignerUnavailable: its key is out of reach, or what it signed last does not verify.
+            SignerUnavailable: its key is out of reach, or what it signed last, less than `FAULT_SECONDS` ago, does not
+                verify.
         """
         self.signer.check()
-        if self._fault is not None:
-            raise SignerUnavailable(self._fault)
+        if (noted := self._fault) is not None and self._monotonic() - noted[1] < FAULT_SECONDS:
+            raise SignerUnavailable(noted[0])
 
     def sign(self, tbs: bytes) -> bytes:
         """The signature over the signed part of a certificate. Raises what the key raises."""
@@ -85,7 +99,7 @@ class Issuer:
 
     def note_fault(self, fault: str | None) -> None:
         """Note what is wrong with the last signature; None: nothing."""
-        self._fault = fault
+        self._fault = None if fault is None else (fault, self._monotonic())
 
 
 def _hash_for(public_key: RSAPublicKey | EllipticCurvePublicKey) -> hashes.SHA256 | hashes.SHA384:

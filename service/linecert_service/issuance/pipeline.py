@@ -162,11 +162,14 @@ class Pipeline:
             await asyncio.wait(self._recording)
 
     async def drain(self) -> None:
-        """Wait until everything that was taken on is finished."""
-        while self._unfinished:
-            await asyncio.wait([job.answer for job in self._unfinished])
-        for pool in self._pools.values():
-            pool.shutdown()
+        """Wait until everything that was taken on is finished. Afterwards, or when cancelled, no thread signs more."""
+        try:
+            while self._unfinished:
+                await asyncio.wait([job.answer for job in self._unfinished])
+        finally:
+            # A thread that hangs in a signer must not hold up the event loop.
+            for pool in self._pools.values():
+                pool.shutdown(wait=False)
 
     def _finish(self, job: Job, answer: asyncio.Future[Answer]) -> None:
         self._unfinished.discard(job)

@@ -106,7 +106,7 @@ class Metrics:
         self.burst_size = histogram("burst_size", "Certificates that were issued together.", _BURST_BUCKETS)
         self.pending_requests = gauge("pending_requests", "Certificate requests admitted and not answered.")
         self.in_flight_rpcs = gauge("in_flight_rpcs", "Calls under way.")
-        self.signer_up = gauge("signer_up", "1 when the CA key was reachable at the last look.")
+        self.signer_up = gauge("signer_up", "1 when the key of an issuer that signs was reachable at the last look.")
         self._signer_requests = _Children(counter("signer_requests", "Signatures asked of the CA key.", "outcome"))
         self._signer_throttled = counter("signer_throttled", "Signatures that the key's vault put off: too many.")
         self.store_up = gauge("store_up", "1 when the audit store was reachable at the last look.")

@@ -20,7 +20,7 @@ REPLY_SECONDS: Final = 0.5
 """A signature is not begun later than this before the deadline of its call, so that the caller learns why."""
 FIRST_PAUSE_SECONDS: Final = 0.5
 LONGEST_PAUSE_SECONDS: Final = 8.0
-"""Between these a pause doubles each time that the first attempt after it fails, unless the signer says how long."""
+"""Between these a pause doubles each time that the first attempt after it fails; a signer may ask for a longer one."""
 LONGEST_TOLD_SECONDS: Final = 60.0
 """A signer that asks for more is asked again after this."""
 LONGEST_ADVICE_SECONDS: Final = 30.0
@@ -86,19 +86,19 @@ class Gate:
         self._admit()
 
     def succeeded(self) -> None:
-        """The signer works: nothing is held back any more."""
+        """The signer works, or has refused for good: nothing is held back any more."""
         self._trouble = None
         self._pause = 0.0
 
     def failed(self, busy: SignerBusy) -> None:
-        """Hold everything back for as long as the signer asked, or for a little longer each time."""
+        """Hold everything back, for a little longer each time, and at least for as long as the signer asked."""
         now = self._monotonic()
         self._trouble = busy
+        seconds = min(busy.asked_for or 0.0, LONGEST_TOLD_SECONDS)
         # Attempts that were under way together fail together: that is one failure.
-        if busy.asked_for is None and now < self._paused_until:
-            return
-        self._pause = min(self._pause * 2 or FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
-        seconds = self._pause if busy.asked_for is None else min(busy.asked_for, LONGEST_TOLD_SECONDS)
+        if now >= self._paused_until:
+            self._pause = min(self._pause * 2 or FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
+            seconds = max(seconds, self._pause)
         self._paused_until = max(self._paused_until, now + seconds)
 
     def spend(self) -> None:

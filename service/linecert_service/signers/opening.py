@@ -1,5 +1,6 @@
 """From the one string that says where a CA key lives to what signs with it."""
 
+import os
 import re
 import time
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from linecert_service.domain.errors import ConfigurationError, SignerBusy, SignerUnavailable
+from linecert_service.domain.errors import ConfigurationError, KeyOutOfReach, SignerBusy, SignerUnavailable
 from linecert_service.domain.key_identifiers import HTTPS_SCHEME, KeyIdentifier
 from linecert_service.domain.ports import Signer
 from linecert_service.setting_types import FILE_SCHEME
@@ -23,6 +24,8 @@ from linecert_service.signers.pkcs11.uri import Pkcs11Uri
 ATTEMPTS: Final = 3
 """How often a vault is asked at a start before that is given up."""
 PAUSE_SECONDS: Final = 1.0
+VAULT_WORKERS: Final = 16
+"""As many threads sign at once with a key in a vault: `key_vault.signer.WORKERS`, whose package may not be there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ def open_signer(reference: str, access: Access) -> Signer:
         access: how it is opened.
 
     Raises:
+        KeyOutOfReach: its vault or its token is away; it may be tried again.
         ConfigurationError: it cannot be opened; the message says why and what to do.
     """
     if reference.startswith(HTTPS_SCHEME):
@@ -99,8 +103,13 @@ def _key_vault(reference: str, limit: int | None) -> Signer:
     raise AssertionError("unreachable")
 
 
-def as_sentence(reference: str, fault: SignerUnavailable) -> ConfigurationError:
+def workers_of(reference: str, access: Access) -> int:
+    """How many threads are to sign at once with the key in a vault or a token that `reference` names."""
+    return VAULT_WORKERS if reference.startswith(HTTPS_SCHEME) else access.workers or os.cpu_count() or 1
+
+
+def as_sentence(reference: str, fault: SignerUnavailable) -> KeyOutOfReach:
     """For commands, which nobody sends again: what is wrong with a key, and what its vault says."""
     cause = str(fault.__cause__ or "").strip().partition("\n")[0]
     problem = re.split("[:;] send again", fault.message)[0]
-    return ConfigurationError(f"{reference}: {problem}" + (f" ({cause})" if cause else ""))
+    return KeyOutOfReach(f"{reference}: {problem}" + (f" ({cause})" if cause else ""))

@@ -5,7 +5,9 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pkcs11
 import pytest
@@ -13,9 +15,12 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from pkcs11 import exceptions
 
-from linecert_service.domain.errors import ConfigurationError, SignerUnavailable
+from linecert_service.domain.errors import ConfigurationError, PinRefused, SignerUnavailable
 from linecert_service.domain.ports import CaPrivateKey
+from linecert_service.signers.pkcs11 import module as modules
+from linecert_service.signers.pkcs11 import signer as signers
 from linecert_service.signers.pkcs11.module import Module
 from linecert_service.signers.pkcs11.opening import open_pkcs11
 from linecert_service.signers.pkcs11.signer import Pkcs11Signer
@@ -44,6 +49,20 @@ def opened(token: SoftToken) -> Iterator[Open]:
     yield open_
     for signer in signers:
         signer.close()
+
+
+@pytest.fixture
+def logins(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The tries to log in that reach a token."""
+    tries: list[str] = []
+    log_in = modules._logged_in
+
+    def counted(token: pkcs11.Token, pin: str) -> pkcs11.Session:
+        tries.append(token.label)
+        return log_in(token, pin)
+
+    monkeypatch.setattr(modules, "_logged_in", counted)
+    return tries
 
 
 def signs(key: CaPrivateKey, data: bytes = DATA, algorithm: hashes.HashAlgorithm | None = None) -> None:
@@ -240,7 +259,152 @@ def test_a_closed_signer_refuses_and_the_module_starts_again(token: SoftToken, o
     signs(opened().private_key)
 
 
+def test_threads_that_meet_another_pin_together_show_theirs_once(
+    token: SoftToken, opened: Open, logins: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six that were let through before the first was refused, another issuer, and one that is opened again later."""
+    token.make_key("P-256", "issuer")
+    signer, other = opened(workers=6), opened()
+    token.replace(pin="another-pin")
+    together, let_through = threading.Barrier(6), signer._refuse_while_down
+
+    def wait_for_the_others() -> None:
+        let_through()
+        together.wait(60)
+
+    monkeypatch.setattr(signer, "_refuse_while_down", wait_for_the_others)
+    logins.clear()
+    with ThreadPoolExecutor(6) as pool:
+        for result in [pool.submit(signs, signer.private_key) for _ in range(6)]:
+            with pytest.raises(SignerUnavailable, match="correct the PIN and restart"):
+                result.result()
+    with pytest.raises(SignerUnavailable, match="correct the PIN and restart"):
+        other.check()
+    assert logins == [LABEL]
+    for signer_ in (signer, other):
+        signer_.close()
+    with pytest.raises(PinRefused):
+        opened()
+    assert logins == [LABEL]
+
+
+def test_nothing_that_comes_later_hides_a_refused_pin(token: SoftToken, opened: Open) -> None:
+    """Another thread meets something else, or had its signature just before: no look and no signature tries again."""
+    token.make_key("P-256", "issuer")
+    signer = opened()
+    signer._down(exceptions.PinIncorrect())
+    signer._down(exceptions.DeviceError())
+    signer._up()
+    signer._signed_at = float("inf")
+    with pytest.raises(SignerUnavailable, match=r"PinIncorrect.*correct the PIN and restart"):
+        signer.check()
+    with pytest.raises(SignerUnavailable, match=r"PinIncorrect.*correct the PIN and restart"):
+        signs(signer.private_key)
+
+
+# Looks under load.
+
+
+def test_a_look_does_not_wait_behind_signatures(
+    token: SoftToken, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every place is taken by a signature that does not end before the look has come back."""
+    token.make_key("P-256", "issuer")
+    signer = opened(workers=2)
+    looked, sign = threading.Event(), signers._sign
+    signing = threading.Barrier(3)
+
+    def slowly(*arguments: Any) -> bytes:
+        signing.wait(60)
+        assert looked.wait(60)
+        return sign(*arguments)
+
+    monkeypatch.setattr(signers, "_sign", slowly)
+    with ThreadPoolExecutor(3) as pool:
+        signatures = [pool.submit(signs, signer.private_key) for _ in range(2)]
+        signing.wait(60)
+        try:
+            pool.submit(signer.check).result(30)
+        finally:
+            looked.set()
+        for signature in signatures:
+            signature.result()
+
+
+def test_a_signature_counts_as_a_look(token: SoftToken, opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under constant load of a slow token no look is made, and each says that all is well; after a rest one is made."""
+    token.make_key("P-256", "issuer")
+    signer = opened(workers=1)
+    looks, enough, signed = count(), threading.Event(), threading.Semaphore(0)
+    look, sign = signers._look, signers._sign
+
+    def counted(held: Any) -> Any:
+        next(looks)
+        return look(held)
+
+    def slowly(*arguments: Any) -> bytes:
+        enough.wait(0.02)
+        signed.release()
+        return sign(*arguments)
+
+    def work() -> None:
+        while not enough.is_set():
+            signs(signer.private_key)
+
+    monkeypatch.setattr(signers, "_look", counted)
+    monkeypatch.setattr(signers, "_sign", slowly)
+    monkeypatch.setattr(signers, "FRESH_SECONDS", 3600.0)
+    signs(signer.private_key)
+    with ThreadPoolExecutor(4) as pool:
+        load = [pool.submit(work) for _ in range(4)]
+        try:
+            for _ in range(10):
+                assert signed.acquire(timeout=60)
+                signer.check()
+        finally:
+            enough.set()
+        for each in load:
+            each.result()
+    assert next(looks) == 0
+    monkeypatch.setattr(signers, "FRESH_SECONDS", -1.0)
+    signer.check()
+    assert next(looks) == 2
+
+
+def test_a_signature_that_failed_takes_the_earlier_ones_word_back(token: SoftToken, opened: Open) -> None:
+    """It signed a moment ago, and then not: the look looks."""
+    token.make_key("P-256", "issuer")
+    signer = opened()
+    signs(signer.private_key)
+    token.take_out()
+    with pytest.raises(SignerUnavailable):
+        signs(signer.private_key)
+    with pytest.raises(SignerUnavailable):
+        signer.check()
+    token.put_back()
+
+
+def test_no_pin_is_shown(token: SoftToken, opened: Open) -> None:
+    """What holds one may stand in a traceback's locals."""
+    token.make_key("P-256", "issuer", "01", "ALWAYS_AUTHENTICATE")
+    signer = opened()
+    held = signer._open()
+    assert held.pin == PIN
+    shown = f"{held!r} {signer!r} {signer._module._logins!r} {vars(signer._module)!r} {signer._idle!r}"
+    assert PIN not in shown
+
+
 # What is wrong at the start.
+
+
+def test_a_wrong_pin_is_tried_once_in_the_life_of_a_process(token: SoftToken, opened: Open, logins: list[str]) -> None:
+    """A staged issuer is opened again each minute: its token is not asked again. The right PIN still is."""
+    token.make_key("P-256", "issuer")
+    for _ in range(3):
+        with pytest.raises(PinRefused, match="refuses the PIN"):
+            opened(pin="0000-0000")
+    assert logins == [LABEL]
+    signs(opened().private_key)
 
 
 @pytest.mark.parametrize("pin", ["0000-0000", "1"])

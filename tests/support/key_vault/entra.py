@@ -40,7 +40,8 @@ class Entra:
 
     Attributes:
         seconds: how long tokens last.
-        working: whether it answers.
+        working: whether it can be reached.
+        hanging: whether it can be reached and never answers.
         given: tokens given, by the kind of credential.
     """
 
@@ -50,6 +51,7 @@ class Entra:
         self._federated_token = federated_token
         self.seconds = 3_599.0
         self.working = True
+        self.hanging = False
         self.given: Counter[str] = Counter()
         self._expires: dict[str, float] = {}
         self._revoked: set[str] = set()

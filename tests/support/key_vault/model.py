@@ -36,10 +36,11 @@ class Answer:
     status: int
     body: dict[str, Any]
     headers: dict[str, str] = field(default_factory=dict)
+    text: str = ""
 
     def encoded(self) -> bytes:
-        """The body's octets."""
-        return json.dumps(self.body).encode()
+        """The octets of the body, or of `text` in its place."""
+        return (self.text or json.dumps(self.body)).encode()
 
 
 @dataclass(slots=True)
@@ -113,6 +114,8 @@ class Faults:
         reset: connections are cut before the vault has done anything.
         lose_replies: the same, after it has.
         refuse: there is no way to the vault.
+        text: what is answered in place of every good answer; empty: not.
+        cut_off: connections are cut within good answers.
     """
 
     latency: float = 0.0
@@ -124,6 +127,8 @@ class Faults:
     reset: bool = False
     lose_replies: bool = False
     refuse: bool = False
+    text: str = ""
+    cut_off: bool = False
 
 
 class Vault:
@@ -157,6 +162,8 @@ class Vault:
         answer = self._routed(method, path, query, body)
         if answer.status != 200:
             self.seen[answer.body["error"]["code"]] += 1
+        else:
+            answer.text = self.faults.text
         return answer
 
     def _routed(self, method: str, path: str, query: dict[str, str], body: bytes) -> Answer:
@@ -186,6 +193,8 @@ class Vault:
     def _create(self, name: str, body: bytes) -> Answer:
         if not all("create" in key.permissions for key in self.keys):
             return _not_authorized("create/action")
+        if any(key.deleted for key in self.keys if key.name == name):
+            return _deleted(name)
         asked = json.loads(body)
         try:
             private_key = _generated(asked)
@@ -304,6 +313,14 @@ def _not_found(name: str) -> Answer:
         "able to recover it using the correct recovery command."
     )
     return Answer(404, _error("KeyNotFound", message))
+
+
+def _deleted(name: str) -> Answer:
+    message = (
+        f"Key {name} is currently in a deleted but recoverable state, and its name cannot be reused; in this state, "
+        "the key can only be recovered or purged."
+    )
+    return Answer(409, _error("Conflict", message, "ObjectIsDeletedButRecoverable"))
 
 
 def _not_authorized(action: str) -> Answer:

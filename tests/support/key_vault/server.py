@@ -90,7 +90,12 @@ class Double:
             if answer is _CUT:
                 writer.transport.abort()
                 return
-            writer.write(_http(answer))
+            octets = _http(answer)
+            if host == VAULT_HOST and answer.status == 200 and self._vault.faults.cut_off:
+                writer.write(octets[:-1])
+                await writer.drain()
+                return
+            writer.write(octets)
             await writer.drain()
 
     def _unreachable(self, host: str) -> bool:
@@ -100,6 +105,8 @@ class Double:
         if host == VAULT_HOST:
             return await self._of_vault(request)
         if host == LOGIN_HOST:
+            if self._entra.hanging:
+                await asyncio.sleep(3_600)
             return (
                 _CUT
                 if not self._entra.working

@@ -14,7 +14,7 @@ from linecert_service.domain.errors import ConfigurationError
 from linecert_service.installation import change_station, exclusive_edit, own_keys
 from linecert_service.installation.switch_issuer import switch
 from support.installations import Installation
-from support.rollover import add_issuer, stage
+from support.rollover import NEXT, add_issuer, stage
 
 NAME = "station-01"
 ADDED = tuple(f"ict-{number}" for number in range(5))
@@ -68,6 +68,31 @@ def test_a_command_waits_for_the_one_before_it(installation: Installation) -> No
     second.join()
     station = installation.stations().by_name[NAME]
     assert (station.enabled, station.revoked_serials) == (False, {0xFF01})
+
+
+def test_a_link_stays_one(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """linecert@.service gives each server a folder with links to the one set of files: all see what is changed.
+
+    Who comes by the link and who comes to the file itself exclude each other.
+    """
+    add_issuer(installation)
+    stage(installation)
+    server = Installation(installation.folder.with_name("server-1"))
+    server.folder.mkdir()
+    names = ("linecert.toml", "stations.toml", "pki")
+    for name in names:
+        (server.folder / name).symlink_to(Path("..", installation.folder.name, name))
+    change_station.revoke(server.settings(), NAME, ["ff01"])
+    switch(server.settings(), "device", datetime.now(UTC))
+    assert all((server.folder / name).is_symlink() for name in names)
+    assert installation.stations().by_name[NAME].revoked_serials == {0xFF01}
+    assert installation.settings().profiles["device"].issuer == NEXT
+    monkeypatch.setattr(exclusive_edit, "WAIT_SECONDS", 0)
+    with (
+        exclusive_edit.exclusive_edit(installation.layout.stations),
+        pytest.raises(ConfigurationError, match="is being changed by another command"),
+    ):
+        change_station.revoke(server.settings(), NAME, ["ff02"])
 
 
 def test_a_command_does_not_wait_for_ever(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 from linecert_service.config import Issuer
 from linecert_service.domain.errors import ConfigurationError
 from linecert_service.installation.chains import load_issuer
-from linecert_service.installation.passphrases import passphrase_of, pin_of, variable
+from linecert_service.installation.passphrases import Passphrase, passphrase_of, pin_of, variable
 from linecert_service.signers import key_file
 from support.installations import Installation
 
@@ -160,6 +160,13 @@ def test_a_pass_phrase_comes_from_its_file(issuer: Issuer) -> None:
     assert issuer.passphrase_file is not None
     issuer.passphrase_file.write_bytes(b"first\r\nsecond\n")
     assert passphrase_of("issuer", issuer, {}).value == b"first"
+
+
+def test_a_pass_phrase_is_not_shown() -> None:
+    """It says where it comes from."""
+    shown = repr([Passphrase(b"correct horse", "a test")])
+    assert "horse" not in shown
+    assert "a test" in shown
 
 
 def test_the_environment_goes_before_the_secrets_folder_and_that_before_the_file(

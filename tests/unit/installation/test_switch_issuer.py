@@ -79,6 +79,13 @@ def test_an_issuer_that_does_not_last_until_then_is_refused(installation: Instal
     switch(installation.settings(), "device", NOW)
 
 
+def test_an_issuer_that_is_not_valid_yet_is_refused(installation: Installation) -> None:
+    """A server checks the chains of those that are staged when it starts, not when they begin to sign."""
+    add_issuer(installation, begins=NOW + timedelta(days=10))
+    stage(installation)
+    refused(installation, "valid only from", at=LATER)
+
+
 def test_what_the_environment_says_is_not_switched_in_the_file(
     staged: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,12 +10,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from linecert_service.csr.checker import CsrChecker
 from linecert_service.domain.errors import SignatureUnusable, SignerUnavailable
 from linecert_service.issuance.certificate import Plan, make, new_serial
-from linecert_service.issuance.issuer import Issuer
+from linecert_service.issuance.issuer import FAULT_SECONDS, Issuer
 from linecert_service.issuance.planning import Planner
 from linecert_service.issuance.template import Template, key_identifier
+from linecert_service.signers.local import LocalSigner
 from support import csrs
 from support.claims import NOW
-from support.doubles import NullMeter
+from support.doubles import FakeClock, NullMeter
 from support.issuing import ca_key, caller, issuer, profile, request
 
 
@@ -67,6 +68,23 @@ def test_issuer_is_in_order_again_after_a_good_signature() -> None:
     by.signer.private_key = ca_key("P-256")  # type: ignore[misc]  # a key that came back
     make(plan(by), NullMeter())
     by.check()
+
+
+def test_bad_signature_is_held_against_an_issuer_for_a_minute() -> None:
+    """A server that a balancer took out of service gets no call that could show the key mended: so it is let in again.
+
+    Another bad signature takes it out for another minute.
+    """
+    clock, whole = FakeClock(NOW), issuer()
+    by = Issuer(whole.name, whole.chain, LocalSigner(ec.generate_private_key(ec.SECP256R1())), clock.monotonic)
+    for _ in range(2):
+        with pytest.raises(SignatureUnusable):
+            make(plan(by), NullMeter())
+        clock.pass_by(FAULT_SECONDS - 1)
+        with pytest.raises(SignerUnavailable, match="does not verify"):
+            by.check()
+        clock.pass_by(1)
+        by.check()
 
 
 def other_bytes(made: bytes, position: int) -> bytes:

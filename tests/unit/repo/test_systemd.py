@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from linecert_service import config
+from linecert_service.cli import PIN_REFUSED_STATUS
 from linecert_service.config import Settings
 from support.checkout import ROOT
 from support.installations import make_installation
@@ -58,6 +59,11 @@ def test_unit_is_valid(unit: str, tmp_path: Path) -> None:
 def test_instances_are_guarded_as_the_single_server_is() -> None:
     """What is added to one unit for safety is not forgotten in the other."""
     assert directives(TEMPLATE) == directives((UNITS / "linecert.service").read_text(encoding="utf-8"))
+
+
+def test_a_refused_pin_is_not_tried_again_each_second() -> None:
+    """The status that the server exits with then is one after which systemd leaves it be."""
+    assert f"RestartPreventExitStatus={PIN_REFUSED_STATUS}" in directives(TEMPLATE)
 
 
 def test_instances_share_an_installation_and_no_port_and_no_state(

@@ -139,6 +139,29 @@ async def test_pauses_grow_and_end_with_success() -> None:
     assert gate._paused_until - clock.now == 0.5
 
 
+@pytest.mark.parametrize("asked_for", [0.0, 0.01, None])
+async def test_pause_that_was_asked_for_does_not_shorten_others(asked_for: float | None) -> None:
+    """`Retry-After: 0`, or a date that is past, lets nobody hurry; who fails together is counted once all the same."""
+    clock = FakeTime()
+    gate = Gate(1_000, at_once=8, monotonic=clock)
+    pauses = []
+    for _ in range(4):
+        for _ in range(8):
+            gate.failed(SignerBusy("throttled", asked_for=asked_for, throttled=True))
+        pauses.append(gate._paused_until - clock.now)
+        clock.now = gate._paused_until
+    assert pauses == [0.5, 1, 2, 4]
+
+
+async def test_longer_pause_wins() -> None:
+    """What one of several that fail together was told; a minute at most."""
+    clock = FakeTime()
+    gate = Gate(1_000, at_once=8, monotonic=clock)
+    for asked_for, pause in ((3.0, 3), (0.0, 3), (5.0, 5), (7_200.0, 60)):
+        gate.failed(SignerBusy("throttled", asked_for=asked_for, throttled=True))
+        assert gate._paused_until - clock.now == pause
+
+
 async def test_one_attempt_finds_out_whether_trouble_is_over() -> None:
     """Until it has, the others wait."""
     gate = Gate(1_000, at_once=8)

@@ -6,6 +6,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import requests
+import urllib3
 from azure.core.exceptions import (
     AzureError,
     ClientAuthenticationError,
@@ -18,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from linecert_service.domain.errors import SignerBusy
 from linecert_service.domain.key_identifiers import KeyIdentifier
 from linecert_service.signers.key_vault import failures, limits
+from linecert_service.signers.key_vault.connection import translated
 from linecert_service.signers.key_vault.keys import VaultKey
 
 VERSION = "0123456789abcdef0123456789abcdef"
@@ -98,6 +101,21 @@ def test_passing_trouble_is_asked_again(error: AzureError) -> None:
     assert isinstance(fault, SignerBusy)
     assert not fault.throttled
     assert fault.asked_for is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        requests.exceptions.ChunkedEncodingError("IncompleteRead"),
+        requests.exceptions.ConnectionError("Read timed out."),
+        requests.exceptions.ReadTimeout("silent"),
+        urllib3.exceptions.ProtocolError("cut"),
+    ],
+)
+def test_cut_connections_are_asked_again(error: Exception) -> None:
+    """Those too that break within an answer, of which requests and urllib3 tell past Azure's own layers."""
+    with pytest.raises(SignerBusy, match="cannot be reached"), translated():
+        raise error
 
 
 def test_throttling_says_how_long() -> None:

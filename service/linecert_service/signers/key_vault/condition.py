@@ -14,7 +14,9 @@ from linecert_service.signers.key_vault.failures import NoPermission
 QUIET_SECONDS: Final = 60.0
 """How long nothing may be heard of the key before it is looked at."""
 TROUBLED_SECONDS: Final = 4.0
-"""The same while it cannot be used; less than the pace of health probes, so that each of them looks."""
+"""The same while it cannot be used, or was missed; less than the pace of health probes: each of them looks."""
+MISSED_SECONDS: Final = 1.0
+"""Connections are lost now and then, many at once: the key is out of reach when it still is after this."""
 
 _log = structlog.get_logger("linecert.signer")
 
@@ -34,44 +36,60 @@ class Condition:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._fault: SignerUnavailable | None = None
+        self._missed_at: float | None = None
+        self._closed = False
         self._heard_at = monotonic()
         self._looker = ThreadPoolExecutor(1, thread_name_prefix="key-vault-look")
         self._looking: Future[None] | None = None
 
-    def check(self) -> bool:
-        """Tell what is known, and have a look at the key when that is old. Returns whether one was begun.
+    def check(self) -> None:
+        """Tell what is known, and have a look at the key when that is old.
 
         Raises:
             SignerUnavailable: the key cannot be used.
         """
-        begun = self._look_is_due()
-        if begun:
+        if self._look_is_due():
             self._looking = self._looker.submit(self._look_once)
-        if self._fault is not None:
-            raise self._fault
-        return begun
+        # Other threads change it.
+        if (fault := self._fault) is not None:
+            raise fault
 
     def heard(self, fault: SignerUnavailable | None) -> None:
         """Note what came of a signature or a look; None: it went well. Any thread may call it."""
-        if isinstance(fault, SignerBusy) and fault.throttled:
-            # It is there, and does what it was asked to.
-            fault = None
         with self._lock:
-            before, self._fault, self._heard_at = self._fault, fault, self._monotonic()
+            if self._closed:
+                return
+            self._heard_at = self._monotonic()
+            before, self._fault = self._fault, self._judged(fault)
+            fault = self._fault
         if fault is not None and str(fault) != str(before):
             _log.error("CA key unusable", key=self._key, problem=fault.message, cause=_cause(fault))
         elif fault is None and before is not None:
             _log.info("CA key usable again", key=self._key)
 
     def close(self) -> None:
-        """Look no more."""
-        self._looker.shutdown(cancel_futures=True)
+        """Look no more. Does not wait for a look under way, of which nothing is heard any more."""
+        with self._lock:
+            self._closed = True
+        self._looker.shutdown(wait=False, cancel_futures=True)
+
+    def _judged(self, fault: SignerUnavailable | None) -> SignerUnavailable | None:
+        """What the key's state is after a fault; None: usable."""
+        if not isinstance(fault, SignerBusy) or fault.throttled:
+            # The vault answered. Where it throttles, it does what it was asked to.
+            self._missed_at = None
+            return None if isinstance(fault, SignerBusy) else fault
+        if self._missed_at is None:
+            self._missed_at = self._heard_at
+        lasting = self._heard_at - self._missed_at >= MISSED_SECONDS
+        return fault if lasting or self._fault is not None else None
 
     def _look_is_due(self) -> bool:
         if self._looking is not None and not self._looking.done():
             return False
         # That it may be read does not say that it may sign: let some time pass before a call tries again.
-        visible = self._fault is not None and not isinstance(self._fault, NoPermission)
+        in_doubt = self._fault is not None or self._missed_at is not None
+        visible = in_doubt and not isinstance(self._fault, NoPermission)
         return self._monotonic() - self._heard_at >= (TROUBLED_SECONDS if visible else QUIET_SECONDS)
 
     def _look_once(self) -> None:

@@ -3,13 +3,12 @@
 import contextlib
 from typing import Any, Final
 
-from azure.core.exceptions import ResourceNotFoundError
-from azure.identity import DefaultAzureCredential
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.keyvault.keys import KeyClient, KeyCurveName, KeyOperation, KeyVaultKey
 
 from linecert_service.domain.errors import ConfigurationError, SignerUnavailable
 from linecert_service.domain.key_identifiers import KeyPlace
-from linecert_service.signers.key_vault.connection import CONNECT_SECONDS, translated
+from linecert_service.signers.key_vault.connection import CONNECT_SECONDS, credential, translated
 from linecert_service.signers.key_vault.failures import NoPermission
 
 READ_SECONDS: Final = 60.0
@@ -37,12 +36,13 @@ def create_key(place: KeyPlace, kind: str, *, in_hsm: bool) -> str:
         The identifier of the key's version.
 
     Raises:
-        ConfigurationError: the name is taken, or this identity may not create keys.
+        ConfigurationError: the name is taken, also by a key that was deleted and not purged, or this identity may not
+            create keys.
         SignerUnavailable: the vault refuses, or was not reached.
     """
     with contextlib.ExitStack() as opened:
-        credential = opened.enter_context(DefaultAzureCredential(retry_total=0))
-        client = opened.enter_context(KeyClient(place.vault_url, credential, **_ONCE))
+        identity = opened.enter_context(credential())
+        client = opened.enter_context(KeyClient(place.vault_url, identity, **_ONCE))
         try:
             with translated():
                 if _is_taken(client, place.name):
@@ -71,6 +71,13 @@ def _is_taken(client: KeyClient, name: str) -> bool:
 
 def _create(client: KeyClient, place: KeyPlace, kind: str, *, in_hsm: bool) -> KeyVaultKey:
     options: dict[str, Any] = {"key_operations": _OPERATIONS, "hardware_protected": in_hsm}
-    if curve := _CURVES.get(kind):
-        return client.create_ec_key(place.name, curve=curve, **options)
-    return client.create_rsa_key(place.name, size=int(kind.removeprefix("rsa-")), **options)
+    try:
+        if curve := _CURVES.get(kind):
+            return client.create_ec_key(place.name, curve=curve, **options)
+        return client.create_rsa_key(place.name, size=int(kind.removeprefix("rsa-")), **options)
+    except ResourceExistsError as error:
+        # 409 Conflict (ObjectIsDeletedButRecoverable): such a key is not found, and yet has its name.
+        raise ConfigurationError(
+            f"{place} was deleted, and the vault keeps it with its name for a while: recover it and use it with "
+            "--existing, or purge it, or choose another name"
+        ) from error

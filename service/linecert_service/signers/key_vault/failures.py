@@ -16,10 +16,12 @@ from linecert_service.signers.key_vault import keys
 
 _TOO_MANY_REQUESTS: Final = 429
 _PASSING: Final = frozenset({408, 500, 502, 503, 504})
+_OK: Final = 200
 _FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
 
 _UNREACHABLE: Final = "the CA key's vault cannot be reached: send again with the same request_id"
+_UNREADABLE: Final = "the CA key's vault gave no answer that can be read; the log has the reason; call the operator"
 _THROTTLED: Final = "the CA key's vault is asked too much: send again with the same request_id"
 _CREDENTIAL: Final = (
     "the key vault does not accept this service's credential: renew it, or correct the AZURE_ variables; the log has "
@@ -55,6 +57,11 @@ def unreachable() -> SignerBusy:
     return SignerBusy(_UNREACHABLE)
 
 
+def unreadable() -> SignerUnavailable:
+    """The vault answered, and not as its interface is documented."""
+    return SignerUnavailable(_UNREADABLE)
+
+
 def of_vault(error: AzureError) -> SignerUnavailable:
     """What is raised in place of an error of the SDK, with that as its cause."""
     if not isinstance(error, HttpResponseError):
@@ -74,6 +81,8 @@ def _was_judged(error: ClientAuthenticationError) -> bool:
 
 
 def _refused(error: HttpResponseError) -> SignerUnavailable:
+    if error.status_code == _OK:
+        return unreadable()
     if error.status_code == _NOT_FOUND:
         return SignerUnavailable(_DELETED)
     if error.status_code != _FORBIDDEN:

@@ -1,5 +1,7 @@
 """A CA key in Azure Key Vault or in a managed HSM."""
 
+import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
@@ -58,10 +60,12 @@ class KeyVaultSigner:
         self.limit = limit if limit is not None else limits.default(key)
         """Signatures in any ten seconds."""
         self._gate = Gate(self.limit, WORKERS)
-        self._condition = Condition(str(identifier), self._connection.read)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._condition = Condition(str(identifier), self._look)
 
     async def in_turn(self, attempt: Callable[[], Awaitable[T]], deadline: float) -> T:
         """Await `attempt` within the limit, and again while the vault is busy."""
+        self._loop = asyncio.get_running_loop()
         again = False
         while True:
             await self._gate.enter(deadline, again=again)
@@ -70,6 +74,10 @@ class KeyVaultSigner:
             except SignerBusy as busy:
                 self._gate.failed(busy)
                 again = True
+            except SignerUnavailable:
+                # It answers, though with a refusal: nobody has to wait for it.
+                self._gate.succeeded()
+                raise
             else:
                 self._gate.succeeded()
                 return result
@@ -78,13 +86,23 @@ class KeyVaultSigner:
 
     def check(self) -> None:
         """Tell what is known of the key; the vault is looked at in the background, seldom, and counts that."""
-        if self._condition.check():
-            self._gate.spend()
+        self._condition.check()
 
     def close(self) -> None:
         """Close the connections."""
         self._condition.close()
         self._connection.close()
+
+    def _look(self) -> None:
+        """Read the key, in a thread of its own, and have the event loop count it."""
+        if self._loop is None:
+            # Nobody has come to the gate yet.
+            self._gate.spend()
+        else:
+            # A loop that has ended lets nobody through any more.
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._gate.spend)
+        self._connection.read()
 
     def _sign_digest(self, digest: bytes, algorithm: HashAlgorithm) -> bytes:
         asked = self._algorithm(algorithm)

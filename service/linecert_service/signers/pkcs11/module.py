@@ -6,16 +6,26 @@ earlier one is dropped, never closed, since its handle may mean another session 
 
 import contextlib
 import threading
+from dataclasses import dataclass, field
 from typing import ClassVar, Final, Self
 
 import pkcs11
 from pkcs11.exceptions import PinIncorrect, PKCS11Error, UserAlreadyLoggedIn
 
+from linecert_service.signers.pkcs11.logins import RefusedPins
 from linecert_service.signers.pkcs11.native import NativeModule
 from linecert_service.signers.pkcs11.turns import Busy, Turns
 
 PATIENCE_SECONDS: Final = 5.0
 """For calls into the module to end before it is started anew, and for that to be done."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Login:
+    """A session that keeps a token logged in, and the PIN that it took."""
+
+    session: pkcs11.Session
+    pin: str = field(repr=False)
 
 
 class Module:
@@ -28,13 +38,15 @@ class Module:
 
     _loaded: ClassVar[dict[str, "Module"]] = {}
     _loading: ClassVar[threading.RLock] = threading.RLock()
+    _refused: ClassVar[dict[str, RefusedPins]] = {}
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._native = NativeModule(path)
         self._turns = Turns()
         self._users = 0
-        self._logins: dict[int, tuple[pkcs11.Session, str]] = {}
+        self._logins: dict[int, _Login] = {}
+        self._pins = self._refused.setdefault(path, RefusedPins())
         self._logging_in = threading.Lock()
         self.run = 0
         self.library = pkcs11.lib(path)
@@ -64,7 +76,7 @@ class Module:
             if self._users:
                 return
             del self._loaded[self._path]
-            # A call that hangs in the module keeps it from being ended, not the service from ending.
+            # A call that hangs keeps the module from being ended; `bootstrap.serve` ends the process all the same.
             with contextlib.suppress(Busy), self._turns.alone(PATIENCE_SECONDS):
                 self._stop()
 
@@ -87,16 +99,18 @@ class Module:
         """Log in to a token, once for all sessions of this run.
 
         A login is the application's, and lasts as long as one of its sessions (PKCS#11 v3.1, 5.6.8): the one that
-        logged in is kept.
+        logged in is kept. A PIN that the token has refused is not shown to it again, whoever comes with it.
 
         Raises:
-            PKCS11Error: the token refuses the PIN, or another issuer came with another one.
+            PKCS11Error: the token refuses the PIN, or has before, is locked or has one try left, or another issuer came
+                with another PIN.
         """
         with self._logging_in:
             slot = token.slot.slot_id
             if slot not in self._logins:
-                self._logins[slot] = (_logged_in(token, pin), pin)
-            elif self._logins[slot][1] != pin:
+                with self._pins.asking(token, pin):
+                    self._logins[slot] = _Login(_logged_in(token, pin), pin)
+            elif self._logins[slot].pin != pin:
                 raise PinIncorrect("another issuer has logged in to this token with another PIN")
 
     def _start_anew(self) -> None:

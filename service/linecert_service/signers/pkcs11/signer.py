@@ -1,9 +1,10 @@
 """Signs with a key in a token: a session for each thread, and a new start of the module when the token was lost."""
 
+import math
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 import pkcs11
@@ -59,6 +60,9 @@ _DIGEST_INFO: Final[Mapping[str, bytes]] = {
     "sha512": bytes.fromhex("3051300d060960864801650304020305000440"),
 }
 
+FRESH_SECONDS: Final = 5.0
+"""For so long a signature says as much as a look does."""
+
 _log = structlog.get_logger("linecert.signer")
 
 
@@ -74,16 +78,16 @@ class _Session:
     session: pkcs11.Session
     key: Any  # pkcs11.PrivateKey, whose `sign` its types do not know
     run: int
-    pin: str | None
+    pin: str | None = field(repr=False)
 
 
 class Pkcs11Signer:
     """Signs with a key in a token; see `domain.ports.Signer`.
 
-    As many threads as `workers` use the token at once, each in a session of its own that is opened when it is first
-    needed. When the token was lost (taken out, reset, a session that timed out), the module is started anew, once, and
-    the signature tried again; when that does not help, calls are refused at once for a second, and the next one, or the
-    next look of the health monitor, tries again.
+    As many threads as `workers` sign at once, each in a session of its own that is opened when it is first needed; a
+    look has one more. When the token was lost (taken out, reset, a session that timed out), the module is started anew,
+    once, and the signature tried again; when that does not help, calls are refused at once for a second, and the next
+    one, or the next look of the health monitor, tries again.
 
     Args:
         module: the PKCS#11 library, opened for this signer, which closes it, also when it raises.
@@ -104,6 +108,7 @@ class Pkcs11Signer:
         self._places = threading.BoundedSemaphore(workers)
         self._idle: list[_Session] = []
         self._looking = threading.Lock()
+        self._signed_at = -math.inf
         self._down_until = 0.0
         self._trouble: str | None = None
         self._hopeless = False
@@ -125,6 +130,9 @@ class Pkcs11Signer:
     def check(self) -> None:
         """Look whether the token is there and shows the key; start the module anew when not.
 
+        A signature of the last `FRESH_SECONDS` is as good as a look. A look takes no place of those that sign, where it
+        would have to wait behind them: it has a session beside theirs.
+
         Raises:
             SignerUnavailable: it is out of reach.
         """
@@ -132,8 +140,9 @@ class Pkcs11Signer:
         if not self._looking.acquire(blocking=False):
             raise self._unavailable("the last look at it has not come back")
         try:
-            self._down_until = 0.0
-            self._use(_look)
+            if not self._has_just_signed():
+                self._down_until = 0.0
+                self._use(_look)
         finally:
             self._looking.release()
 
@@ -146,13 +155,19 @@ class Pkcs11Signer:
             self._module.close()
 
     def _sign_ec(self, digest: bytes, _algorithm: hashes.HashAlgorithm) -> bytes:
-        return self._use(lambda held: _sign(held, digest, Mechanism.ECDSA))
+        return self._sign_in_place(lambda held: _sign(held, digest, Mechanism.ECDSA))
 
     def _sign_rsa(self, digest: bytes, algorithm: hashes.HashAlgorithm) -> bytes:
         prefix = _DIGEST_INFO.get(algorithm.name)
         if prefix is None:
             raise UnsupportedAlgorithm(f"an issuer's RSA key signs with {', '.join(_DIGEST_INFO)}")
-        return self._use(lambda held: _sign(held, prefix + digest, Mechanism.RSA_PKCS))
+        return self._sign_in_place(lambda held: _sign(held, prefix + digest, Mechanism.RSA_PKCS))
+
+    def _sign_in_place(self, what: Callable[[_Session], bytes]) -> bytes:
+        with self._places:
+            signature = self._use(what)
+        self._signed_at = time.monotonic()
+        return signature
 
     def _use(self, what: Callable[[_Session], Result]) -> Result:
         """Use the key, in a second attempt after the module was started anew."""
@@ -172,7 +187,7 @@ class Pkcs11Signer:
         return result
 
     def _attempt(self, what: Callable[[_Session], Result]) -> Result:
-        with self._places, self._module.using():
+        with self._module.using():
             held = self._take()
             try:
                 result = what(held)
@@ -183,11 +198,16 @@ class Pkcs11Signer:
             return result
 
     def _take(self) -> _Session:
-        while self._idle:
-            held = self._idle.pop()
+        while (held := self._idle_one()) is not None:
             if held.run == self._module.run:
                 return held
         return self._open()
+
+    def _idle_one(self) -> _Session | None:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
 
     def _open(self) -> _Session:
         token = lookup.token_of(self._module.library, self._uri)
@@ -202,6 +222,9 @@ class Pkcs11Signer:
             raise
         return _Session(session, key, self._module.run, pin)
 
+    def _has_just_signed(self) -> bool:
+        return not self._closed and not self._hopeless and time.monotonic() - self._signed_at <= FRESH_SECONDS
+
     def _refuse_while_down(self) -> None:
         if self._closed:
             raise self._unavailable("it was closed")
@@ -209,16 +232,21 @@ class Pkcs11Signer:
             raise self._unavailable(self._trouble or "it was lost")
 
     def _down(self, error: Exception) -> SignerUnavailable:
-        trouble = named(error)
-        self._hopeless = isinstance(error, PIN_REFUSED)
+        self._signed_at = -math.inf
         self._down_until = time.monotonic() + RETRY_AFTER_SECONDS
+        if self._hopeless:
+            # Whatever another thread meets after that, the PIN is what is to be seen to.
+            return self._unavailable(self._trouble or named(error))
+        trouble = named(error)
+        if isinstance(error, PIN_REFUSED):
+            self._hopeless = True
         if self._trouble != trouble:
             _log.error("token out of reach", key=str(self._uri), error=trouble)
         self._trouble = trouble
         return self._unavailable(trouble)
 
     def _up(self) -> None:
-        if self._trouble is not None:
+        if self._trouble is not None and not self._hopeless:
             self._trouble = None
             _log.info("token in reach again", key=str(self._uri))
 

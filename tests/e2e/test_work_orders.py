@@ -130,6 +130,16 @@ class Factory:
                 )
             )
 
+    async def exhaust_and_close(self, name: str) -> None:
+        """More than was first ordered, one more than that, and another one when it is closed."""
+        stands = await self.look(name)
+        quantity = max(stands.issued, FIRST_QUANTITY) + 1
+        await self._asked(lambda planner: update_order(planner, name, quantity=quantity))
+        for number in range(quantity - stands.issued + 1):
+            await self.make(f"last-{number}", name)
+        await self._asked(lambda planner: close_order(planner, name))
+        await self.make("too-late", name)
+
     async def look(self, name: str) -> Any:
         """An order as it stands."""
         return await self._asked(lambda planner: get_order(planner, name))
@@ -184,6 +194,7 @@ async def test_never_more_than_ordered(tmp_path: Path, database: str) -> None:
         )
         done.set()
         await planning
+        await factory.exhaust_and_close(ORDER)
         stand = {name: await factory.look(name) for name in (ORDER, LISTED)}
     log = audit_log.verified(servers[0].installation)
     replayed = _replay(log)

@@ -20,6 +20,8 @@ from linecert_service.rpc.audit_trail import AuditTrail
 LINES_A_SECOND: Final = 10
 """For each station and reason: a line for each refusal of a flood would be one more load, and hide all else."""
 OVERLOADED_LINES_A_SECOND: Final = 1
+UNKNOWN_LINES_A_SECOND: Final = 100
+"""For each reason, of all unknown callers together: nobody knows whether they are one or many."""
 
 _ISSUING = "SigningService"
 
@@ -93,7 +95,9 @@ class Rejections:
     def _untold(self, station: str, reason: ErrorReason) -> int | None:
         """How many refusals like this one were not logged lately; None: nor is this one."""
         now = self._clock.monotonic()
-        most = OVERLOADED_LINES_A_SECOND if reason == reasons.ERROR_REASON_OVERLOADED else LINES_A_SECOND
+        most = LINES_A_SECOND if station else UNKNOWN_LINES_A_SECOND
+        if reason == reasons.ERROR_REASON_OVERLOADED:
+            most = OVERLOADED_LINES_A_SECOND
         second = self._seconds.setdefault((station, reason), _Second(now))
         if now - second.began >= 1:
             second.began, second.lines = now, 0

@@ -18,6 +18,9 @@ from support.fake_service import FakeService, fail, lose_answer, refusal, refuse
 TAKEN = refusal("REGISTRATION_ID_TAKEN", "ALREADY_EXISTS", "fix_device")
 EXHAUSTED = refusal("WORK_ORDER_EXHAUSTED", "FAILED_PRECONDITION", "ask_planner")
 
+WIDE = {"COLUMNS": "300"}
+"""So that no path of this machine makes a table shorten what is looked for."""
+
 
 class Batches:
     """A station's shell: a manifest, an output folder."""
@@ -42,7 +45,7 @@ class Batches:
                 *map(str, arguments),
             ]
         )
-        result = CliRunner().invoke(app, ["-C", str(self.folder), "batch", *paths, "--out", str(self.out)])
+        result = CliRunner().invoke(app, ["-C", str(self.folder), "batch", *paths, "--out", str(self.out)], env=WIDE)
         assert result.exit_code == code, result.output
         return result
 

@@ -8,7 +8,7 @@ import contextlib
 import csv
 import difflib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, Generic, TypeVar
@@ -23,6 +23,7 @@ _BETWEEN_WORDS: Final = re.compile(r"[\s_-]+")
 _LONGEST_NAME: Final = 40
 
 _Parsed = TypeVar("_Parsed")
+_Row = TypeVar("_Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,22 +79,37 @@ def read(
     Raises:
         InputFileError: at once where the file or its heading cannot be read, else after the last line.
     """
-    problems: list[tuple[int, str]] = []
-    count = 0
     with opened(path) as file:
         rows = _rows(path, file)
         names = _heading(path, next(rows, None), columns, families, other_columns=other_columns)
-        for number, row in rows:
-            if not any(row):
-                continue
-            try:
-                parsed = parse(_cells(names, row))
-            except ValueError as error:
-                count += 1
-                if len(problems) < PROBLEMS_KEPT:
-                    problems.append((number, str(error)))
-                continue
-            yield Line(number, parsed)
+        filled = ((number, row) for number, row in rows if any(row))
+        yield from parsed_lines(path, filled, lambda row: parse(_cells(names, row)))
+
+
+def parsed_lines(
+    path: Path, rows: Iterable[tuple[int, _Row]], parse: Callable[[_Row], _Parsed]
+) -> Iterator[Line[_Parsed]]:
+    """What is right of numbered rows, one by one; an error about the others at the end.
+
+    Args:
+        path: of the file that they come from.
+        rows: with the number of each one's line.
+        parse: makes something of a row; raises ValueError with what is wrong.
+
+    Raises:
+        InputFileError: after the last row.
+    """
+    problems: list[tuple[int, str]] = []
+    count = 0
+    for number, row in rows:
+        try:
+            parsed = parse(row)
+        except ValueError as error:
+            count += 1
+            if len(problems) < PROBLEMS_KEPT:
+                problems.append((number, str(error)))
+            continue
+        yield Line(number, parsed)
     if problems:
         raise wrong_lines(path, problems, count)
 

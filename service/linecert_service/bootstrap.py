@@ -63,7 +63,7 @@ from linecert_service.rpc.tls import LiveTls
 from linecert_service.rpc.work_orders import WorkOrderHandlers
 from linecert_service.store.backend import MAINTAIN_SECONDS
 from linecert_service.store.backends import NEWER, as_sentence
-from linecert_service.store.log_guard import LogGuard, LogInconsistent
+from linecert_service.store.log_guard import LogGuard, proving
 from linecert_service.store.service import LogIdentity, Store
 
 DRAIN_SECONDS: Final = 10.0
@@ -74,7 +74,8 @@ PATIENCE_SECONDS: Final = 5.0
 CLOSE_SIGNERS_SECONDS: Final = 3.0
 LEAVE_SECONDS: Final = 1.0
 """For threads to end, when all else has."""
-MAINTENANCE_SECONDS: Final = 1.0
+SHARE_LIMITS_SECONDS: Final = 1.0
+"""How often a server looks what the others have issued."""
 LOCAL_PENDING: Final = 512
 POOLED_PENDING: Final = 2_048
 
@@ -255,16 +256,13 @@ class Server:
             log = LogIdentity(
                 settings.log.name, trusted.log_key, guard=LogGuard.load(layout.log_state), published=layout.checkpoints
             )
-            store = Store.open(settings.store.url, log, clock=self._clock, guard=guard, watcher=watch)
-            store.prove()
-            for name, files in trusted.issuers.items():
-                store.add_issuer(name, files.chain)
+            with proving():
+                store = Store.open(settings.store.url, log, clock=self._clock, guard=guard, watcher=watch)
+                store.prove()
+                for name, files in trusted.issuers.items():
+                    store.add_issuer(name, files.chain)
         except CommandError as error:
             raise ConfigurationError(NEWER) from error
-        except LogInconsistent as error:
-            raise ConfigurationError(
-                f"{error.message}; the database was restored or altered: see 'After a restore' in docs/operations.md"
-            ) from error
         except SQLAlchemyError as error:
             raise as_sentence(error) from error
         except Refused as error:
@@ -391,14 +389,14 @@ async def _maintain(store: Store, trail: AuditTrail) -> None:
         except StoreUnavailable:
             # The monitor tells when the store does not answer.
             continue
-        except Exception:  # noqa: BLE001 - whatever it is, the next second's turn may do better
+        except Exception:  # noqa: BLE001 - whatever it is, the next turn may do better
             _log.exception("maintenance failed")
 
 
 async def _share_limits(store: Store, pipeline: Pipeline, limits: Limits) -> None:
     # A task of its own: it waits for what is being recorded, and maintenance must not.
     while True:
-        await asyncio.sleep(MAINTENANCE_SECONDS)
+        await asyncio.sleep(SHARE_LIMITS_SECONDS)
         try:
             await charge_others(store.issued, pipeline, limits)
         except StoreUnavailable:

@@ -15,7 +15,7 @@ from bench.store_certificates import Template, new_point, spki_sha256
 from linecert.transparency import canonical_json, leaf_hash
 from linecert_service.domain.records import CertificateRecord, EventRecord
 from linecert_service.store.backend import Row
-from linecert_service.store.growth import LEAF_VERSION
+from linecert_service.store.growth import LEAF_VERSION, event_row
 from linecert_service.store.leaves import leaf_of_certificate, leaf_of_event
 from linecert_service.store.rows import row_of
 
@@ -72,7 +72,7 @@ class Population:
         leaves: list[bytes] = []
         for record in self.records(start, stop):
             if isinstance(record, EventRecord):
-                events.append(_event_row(record))
+                events.append(event_row(record))
                 leaf = leaf_of_event(record)
             else:
                 certificates.append(row_of(record, ISSUER_ID))
@@ -185,18 +185,3 @@ def _order_name(number: int) -> str:
 def _profile(order: int) -> str:
     # Consecutive orders are on different lines: all lines have all profiles.
     return {0: "sensor", 1: "gateway", 2: "gateway", 3: "gateway"}.get(order // LINES % 20, "device")
-
-
-def _event_row(event: EventRecord) -> Row:
-    return (
-        event.log_index,
-        event.leaf_version,
-        event.kind,
-        event.serial,
-        event.registration_key,
-        event.station,
-        event.actor,
-        event.reason,
-        event.detail,
-        event.at,
-    )

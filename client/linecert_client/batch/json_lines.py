@@ -3,9 +3,9 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, BinaryIO, Final, TypeVar
 
-from linecert_client.csv_files import BYTE_ORDER_MARK, PROBLEMS_KEPT, Cells, Line, opened, wrong_lines
+from linecert_client.csv_files import BYTE_ORDER_MARK, Cells, Line, opened, parsed_lines
 from linecert_client.texts import is_unicode
 
 _ATTRIBUTES: Final = "attributes"
@@ -39,23 +39,17 @@ def read(
     Raises:
         InputFileError: at once where the file cannot be read, else after the last line.
     """
-    problems: list[tuple[int, str]] = []
-    count = 0
     with opened(path) as file:
-        for number, line in enumerate(file, start=1):
-            text = line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line
-            if not text.strip():
-                continue
-            try:
-                parsed = parse(_cells(text, names, other_columns=other_columns))
-            except ValueError as error:
-                count += 1
-                if len(problems) < PROBLEMS_KEPT:
-                    problems.append((number, str(error)))
-                continue
-            yield Line(number, parsed)
-    if problems:
-        raise wrong_lines(path, problems, count)
+        yield from parsed_lines(
+            path, _filled(file), lambda line: parse(_cells(line, names, other_columns=other_columns))
+        )
+
+
+def _filled(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    for number, line in enumerate(file, start=1):
+        text = line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line
+        if text.strip():
+            yield number, text
 
 
 def _cells(line: bytes, names: Mapping[str, str], *, other_columns: bool) -> Cells:

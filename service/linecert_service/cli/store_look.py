@@ -19,7 +19,7 @@ from linecert_service.store.backends import backend_for, unavailable
 from linecert_service.store.checkpoints import Checkpoints
 from linecert_service.store.epochs import note_signer
 from linecert_service.store.issuers import Issuers
-from linecert_service.store.log_guard import LogGuard, LogInconsistent
+from linecert_service.store.log_guard import LogGuard, proving
 
 _SUBJECT: Final = "store"
 
@@ -80,9 +80,5 @@ def _prove(settings: Settings, trusted: Trust, backend: Backend) -> None:
         published=layout.checkpoints,
         clock=SystemClock(),
     )
-    try:
+    with proving():
         checkpoints.prove()
-    except LogInconsistent as error:
-        raise ConfigurationError(
-            f"{error.message}; the database was restored or altered: see 'After a restore' in docs/operations.md"
-        ) from error

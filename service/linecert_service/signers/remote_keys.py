@@ -26,7 +26,25 @@ def remote_key(public_key: RSAPublicKey | EcPublicKey, sign_digest: SignDigest) 
     return RemoteEcKey(public_key, sign_digest)
 
 
-class RemoteRsaKey(RSAPrivateKey):
+class _Remote:
+    """What both kinds of keys have in common. Before pyca's class among the bases, so that it fills in for that."""
+
+    def private_numbers(self) -> NoReturn:
+        """Never: the key stays where it is."""
+        raise UnsupportedAlgorithm(_STAYS)
+
+    def private_bytes(self, *_: Any, **__: Any) -> NoReturn:
+        """Never: the key stays where it is."""
+        raise UnsupportedAlgorithm(_STAYS)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[Any, Any]) -> Self:
+        return self
+
+
+class RemoteRsaKey(_Remote, RSAPrivateKey):
     """An RSA key that signs elsewhere, with PKCS#1 v1.5 padding."""
 
     def __init__(self, public_key: RSAPublicKey, sign_digest: SignDigest) -> None:
@@ -56,22 +74,8 @@ class RemoteRsaKey(RSAPrivateKey):
         """Never: an issuer's key signs only."""
         raise UnsupportedAlgorithm(_STAYS)
 
-    def private_numbers(self) -> NoReturn:
-        """Never: the key stays where it is."""
-        raise UnsupportedAlgorithm(_STAYS)
 
-    def private_bytes(self, *_: Any, **__: Any) -> NoReturn:
-        """Never: the key stays where it is."""
-        raise UnsupportedAlgorithm(_STAYS)
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: dict[Any, Any]) -> Self:
-        return self
-
-
-class RemoteEcKey(EllipticCurvePrivateKey):
+class RemoteEcKey(_Remote, EllipticCurvePrivateKey):
     """An EC key that signs elsewhere."""
 
     def __init__(self, public_key: EcPublicKey, sign_digest: SignDigest) -> None:
@@ -106,20 +110,6 @@ class RemoteEcKey(EllipticCurvePrivateKey):
     def exchange(self, *_: Any, **__: Any) -> NoReturn:
         """Never: an issuer's key signs only."""
         raise UnsupportedAlgorithm(_STAYS)
-
-    def private_numbers(self) -> NoReturn:
-        """Never: the key stays where it is."""
-        raise UnsupportedAlgorithm(_STAYS)
-
-    def private_bytes(self, *_: Any, **__: Any) -> NoReturn:
-        """Never: the key stays where it is."""
-        raise UnsupportedAlgorithm(_STAYS)
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: dict[Any, Any]) -> Self:
-        return self
 
 
 _Pkcs1 = padding.PKCS1v15

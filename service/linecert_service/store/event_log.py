@@ -8,7 +8,6 @@ from typing import Final
 from sqlalchemy import select
 
 from linecert_service.domain.clock import Clock, ClockGuard
-from linecert_service.domain.errors import ConfigurationError
 from linecert_service.domain.events import NewEvent
 from linecert_service.store.append import Attempt, append
 from linecert_service.store.backend import Backend
@@ -17,7 +16,7 @@ from linecert_service.store.checkpoints import Checkpoints
 from linecert_service.store.epochs import note_signer
 from linecert_service.store.growth import MICROSECONDS
 from linecert_service.store.issuers import Issuers
-from linecert_service.store.log_guard import LogInconsistent
+from linecert_service.store.log_guard import proving
 from linecert_service.store.schema import LOG_HEAD
 from linecert_service.store.service import LogIdentity
 
@@ -49,7 +48,7 @@ class EventLog:
             Refused: CLOCK_UNTRUSTED.
         """
         attempt = Attempt()
-        with unavailable(self._backend), _inconsistent():
+        with unavailable(self._backend), proving():
             for pause in PAUSES:
                 try:
                     self._try(event, attempt)
@@ -83,7 +82,7 @@ def open_event_log(url: str, log: LogIdentity, clock: Clock) -> Iterator[EventLo
     """
     guard = ClockGuard(clock)
     with contextlib.closing(backend_for(url)) as backend:
-        with unavailable(backend), _inconsistent():
+        with unavailable(backend), proving():
             backend.prepare()
             with backend.engine.begin() as connection:
                 guard.saw((connection.scalar(select(LOG_HEAD.c.last_at)) or 0) / MICROSECONDS)
@@ -96,13 +95,3 @@ def open_event_log(url: str, log: LogIdentity, clock: Clock) -> Iterator[EventLo
             checkpoints.read()
             checkpoints.prove()
         yield EventLog(backend, issuers, checkpoints, guard)
-
-
-@contextlib.contextmanager
-def _inconsistent() -> Iterator[None]:
-    try:
-        yield
-    except LogInconsistent as error:
-        raise ConfigurationError(
-            f"{error.message}; the database was restored or altered: see 'After a restore' in docs/operations.md"
-        ) from error

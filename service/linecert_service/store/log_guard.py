@@ -5,8 +5,9 @@ reconnect, the log is proven to begin with what that checkpoint stated. A databa
 backup fails this at once, and also when it has grown past the old size again.
 """
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
@@ -24,6 +25,21 @@ class LogInconsistent(Refused):
             f"the audit log is not the one that this server has seen before ({problem}), and issuance has stopped: "
             "call the operator, and keep the database as it is",
         )
+
+
+@contextlib.contextmanager
+def proving() -> Iterator[None]:
+    """Put around what proves the log before a server or a command goes on.
+
+    Raises:
+        ConfigurationError: for a LogInconsistent in it; the message says where to read on.
+    """
+    try:
+        yield
+    except LogInconsistent as error:
+        raise ConfigurationError(
+            f"{error.message}; the database was restored or altered: see 'After a restore' in docs/operations.md"
+        ) from error
 
 
 class LogGuard:

@@ -186,22 +186,10 @@ class FakeService(SigningServiceServicer, AuditServiceServicer):
         return signing_pb2.SignDeviceResponse(issued=issued, chain=self._chain())
 
 
-def refuse(
-    reason: str,
-    status: str,
-    action: str | None,
-    *,
-    message: str = "refused by the script",
-    field: str | None = None,
-    retry_after: float | None = None,
-    domain: str = "linecert",
-    **metadata: str,
-) -> Step:
-    """A step that refuses as the service does, with details."""
-    details = refusal(
-        reason, status, action, message=message, field=field, retry_after=retry_after, domain=domain, **metadata
-    )
-    return fail(status, message, details.SerializeToString())
+def refuse(reason: str, status: str, action: str | None, **details: Any) -> Step:
+    """A step that refuses as the service does; `details` are those of `refusal`."""
+    written = refusal(reason, status, action, **details)
+    return fail(status, written.message, written.SerializeToString())
 
 
 def refusal(

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -12,12 +12,12 @@ import grpc
 from linecert.v1.signing_pb2 import SignDeviceRequest, SignDeviceResponse
 from support import audit_log
 from support.server import Caller, Refusal, Running, ask
+from support.waiting import until
 
 CALLERS: Final = 8
 ATTEMPT_SECONDS: Final = 2.0
 PAUSE_SECONDS: Final = 0.1
 """Shorter than what refusals ask for: more of the same request is under way at once."""
-PATIENCE_SECONDS: Final = 60
 
 
 @dataclass(slots=True)
@@ -35,11 +35,11 @@ class PersistentLoad:
     async def goes_on(self, count: int = 3 * CALLERS) -> None:
         """Wait until so many more requests are answered."""
         wanted = len(self.answered) + count
-        await _until(lambda: len(self.answered) >= wanted)
+        await until(lambda: len(self.answered) >= wanted)
 
     async def refused(self, reason: str) -> None:
         """Wait until an attempt was refused for a reason."""
-        await _until(lambda: reason in {refusal.reason for refusal in self.refusals})
+        await until(lambda: reason in {refusal.reason for refusal in self.refusals})
 
     def check_refusals(self) -> None:
         """Nobody was told anything but to send again."""
@@ -99,12 +99,6 @@ async def under_load(*servers: Running) -> AsyncIterator[PersistentLoad]:
             ending.set()
     for server in servers:
         await server.close_callers()
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not condition():  # noqa: ASYNC110 - what it looks at are lists
-            await asyncio.sleep(PAUSE_SECONDS)
 
 
 def _in_turn(servers: Sequence[Running], start: int) -> Iterator[Caller]:

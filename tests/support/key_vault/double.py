@@ -128,10 +128,6 @@ class KeyVaultDouble:
         """Accept no token that was given until now."""
         self._control(revoke=True)
 
-    def cut_connections(self) -> None:
-        """Cut what is connected; new connections are taken."""
-        self._control(cut=True)
-
     def seen(self) -> Seen:
         """What it saw."""
         answer = self._control()

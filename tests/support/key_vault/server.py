@@ -139,7 +139,7 @@ class Double:
             setattr(self._entra, name, value)
         if wanted.get("revoke"):
             self._entra.revoke_all()
-        if self._vault.faults.refuse or wanted.get("cut"):
+        if self._vault.faults.refuse:
             for writer in self._writers:
                 if writer.get_extra_info("ssl_object"):
                     writer.transport.abort()
